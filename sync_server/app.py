@@ -1,0 +1,82 @@
+"""The HTTP application: every router by name, problems, request log, and whether the server is
+well.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final, Literal
+
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+
+from sync_server.catalog.endpoints import router as catalog_router
+from sync_server.identity.endpoints import router as identity_router
+from sync_server.kit.logging import RequestLog
+from sync_server.kit.problems import (
+    DatabaseUnavailableError,
+    ProblemError,
+    install_problem_handlers,
+    problem_responses,
+)
+from sync_server.kit.services import Services, ServicesDependency
+from sync_server.migrations.runner import current_revision, head_revision
+from sync_server.organizers.endpoints import router as organizers_router
+from sync_server.tickets.endpoints import router as tickets_router
+from sync_server.tickets.endpoints import wallet_router
+
+ServicesSource = Callable[[], AbstractAsyncContextManager[Services]]
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    identity_router,
+    organizers_router,
+    catalog_router,
+    tickets_router,
+    wallet_router,
+)
+
+
+class MigrationsPendingError(ProblemError):
+    status = 503
+    code = "migrations_pending"
+    title = "The database is older than this program; run `zeraket-server migrate`"
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+health_router = APIRouter(tags=["health"])
+
+
+@health_router.get("/health")
+async def read_health() -> Health:
+    """Say that the process answers; it asks nothing of anything else."""
+    return Health()
+
+
+@health_router.get(
+    "/ready",
+    responses=problem_responses(DatabaseUnavailableError, MigrationsPendingError),
+)
+async def read_readiness(services: ServicesDependency) -> Health:
+    """Say that the database answers and is at this program's revision."""
+    if await current_revision(services.database) != head_revision():
+        raise MigrationsPendingError
+    return Health()
+
+
+def create_app(services_source: ServicesSource) -> FastAPI:
+    """Build the application; its services are opened when it starts and closed when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with services_source() as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(title="ZERAKET Gate", version="1", lifespan=lifespan)
+    for router in (health_router, *ROUTERS):
+        app.include_router(router)
+    install_problem_handlers(app)
+    app.add_middleware(RequestLog)
+    return app

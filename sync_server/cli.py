@@ -1,0 +1,129 @@
+"""The command line: serve, migrate, demo-data, token, openapi, doctor. Prints answers, logs to
+standard error.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+import uvicorn
+
+from sync_server import doctor
+from sync_server.app import create_app
+from sync_server.composition import load_master_keys, migrate_configured, open_services
+from sync_server.demo import create_demo_data
+from sync_server.identity import service as identity
+from sync_server.kit.claims import WORKER
+from sync_server.kit.keys import MasterKeyError
+from sync_server.kit.logging import configure_logging
+from sync_server.settings import Settings, UnsafeSettingsError, require_safe
+
+EXIT_OK: Final = 0
+EXIT_FAULT: Final = 1
+EXIT_SETTINGS: Final = 2
+
+
+def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
+    require_safe(settings)
+    load_master_keys(settings)
+    app = create_app(partial(open_services, settings))
+    host: str = arguments.host or settings.host
+    port: int = settings.port if arguments.port is None else arguments.port
+    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")
+    return EXIT_OK
+
+
+def _migrate(settings: Settings, _: argparse.Namespace) -> int:
+    asyncio.run(migrate_configured(settings))
+    _say("The database is at the newest revision.")
+    return EXIT_OK
+
+
+def _demo_data(settings: Settings, _: argparse.Namespace) -> int:
+    asyncio.run(_make_demo_data(settings))
+    return EXIT_OK
+
+
+async def _make_demo_data(settings: Settings) -> None:
+    async with open_services(settings) as services:
+        made = await create_demo_data(services)
+    shown = {
+        "organizer_id": str(made.organizer_id),
+        "event_id": str(made.event_id),
+        "organizer_token": made.token,
+    }
+    _say(json.dumps(shown))
+
+
+def _token(settings: Settings, arguments: argparse.Namespace) -> int:
+    asyncio.run(_issue_token(settings, arguments.name))
+    return EXIT_OK
+
+
+async def _issue_token(settings: Settings, name: str) -> None:
+    async with (
+        open_services(settings) as services,
+        services.database.transaction(WORKER) as session,
+    ):
+        user_id = await identity.add_user(session, services, name)
+        signed_in = await identity.start_session(session, services, user_id)
+    _say(json.dumps({"user_id": str(user_id), "token": signed_in.token}))
+
+
+def _openapi(settings: Settings, _: argparse.Namespace) -> int:
+    _say(json.dumps(create_app(partial(open_services, settings)).openapi(), indent=2))
+    return EXIT_OK
+
+
+def _doctor(settings: Settings, _: argparse.Namespace) -> int:
+    findings = asyncio.run(doctor.examine(settings))
+    for finding in findings:
+        _say(str(finding))
+    return EXIT_OK if all(finding.well for finding in findings) else EXIT_FAULT
+
+
+_COMMANDS: Final[dict[str, tuple[str, Callable[[Settings, argparse.Namespace], int]]]] = {
+    "serve": ("answer requests until stopped", _serve),
+    "migrate": ("bring the database to this program's revision", _migrate),
+    "demo-data": ("make an organizer and an event to play with; prints a token", _demo_data),
+    "token": ("make a person and print a session token for them, once", _token),
+    "openapi": ("print the API's description", _openapi),
+    "doctor": ("check settings, keys, database, clock and disk", _doctor),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="zeraket-server", description="ZERAKET's server")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (purpose, _) in _COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        if name == "serve":
+            command.add_argument("--host", help="address to listen on")
+            command.add_argument("--port", type=int, help="port to listen on")
+        if name == "token":
+            command.add_argument("name", help="the person's name")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parsed = _parser().parse_args(arguments)
+    configure_logging()
+    try:
+        return _COMMANDS[parsed.command][1](Settings(), parsed)
+    except UnsafeSettingsError as error:
+        _complain("The server does not start with these settings:", *map(str, error.faults))
+    except MasterKeyError as error:
+        _complain(f"The master key cannot be used: {error}")
+    return EXIT_SETTINGS
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _complain(*lines: str) -> None:
+    sys.stderr.write("\n  ".join(lines) + "\n")

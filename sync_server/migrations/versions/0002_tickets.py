@@ -1,0 +1,187 @@
+"""Tickets, the keys bound to them, idempotent answers, and the stream of changes that gates
+follow.
+"""
+
+from typing import Final
+
+from sync_server.migrations.roles import OWNER
+from sync_server.migrations.support import in_my_organizers, policy, protect, run, tenant_policies
+
+revision: Final = "0002"
+down_revision: Final = "0001"
+branch_labels: Final = None
+depends_on: Final = None
+
+_MY_TICKET: Final = "claim_token_hash = (SELECT private.token_hash())"
+
+
+def upgrade() -> None:
+    _ticket_table()
+    _binding_table()
+    _freeze_table()
+    _idempotency_table()
+    _change_table()
+    _policies()
+
+
+def downgrade() -> None:
+    run(
+        "DROP TABLE ticket_bindings, event_freezes, idempotent_answers, changes, tickets",
+        "DROP FUNCTION private.record_ticket_change()",
+    )
+
+
+def _ticket_table() -> None:
+    run(
+        """
+        CREATE TABLE tickets (
+            organizer_id uuid NOT NULL,
+            event_id uuid NOT NULL,
+            id bigint NOT NULL,
+            ticket_type_id uuid NOT NULL,
+            generation smallint NOT NULL
+                CONSTRAINT ck_tickets_generation CHECK (generation BETWEEN 1 AND 255),
+            status text NOT NULL CONSTRAINT ck_tickets_status CHECK (status IN
+                ('valid', 'revoked', 'transferred', 'cancelled', 'refunded',
+                 'payment_reversed', 'unpaid', 'blocked')),
+            status_reason text,
+            status_changed_at timestamptz NOT NULL,
+            core bytea NOT NULL CONSTRAINT ck_tickets_core CHECK (octet_length(core) = 18),
+            medium text,
+            attention boolean NOT NULL,
+            holder_algorithm smallint
+                CONSTRAINT ck_tickets_holder_algorithm CHECK (holder_algorithm IN (0, 1)),
+            holder_key bytea CONSTRAINT ck_tickets_holder_key
+                CHECK (octet_length(holder_key) = 32 + holder_algorithm),
+            bound_xid bigint NOT NULL DEFAULT (pg_current_xact_id()::text::bigint),
+            holder_name text,
+            seat text,
+            claim_token_hash bytea NOT NULL
+                CONSTRAINT ck_tickets_claim_token_hash CHECK (octet_length(claim_token_hash) = 32),
+            created_at timestamptz NOT NULL,
+            CONSTRAINT pk_tickets PRIMARY KEY (organizer_id, event_id, id),
+            CONSTRAINT fk_tickets_organizer_id_event_id
+                FOREIGN KEY (organizer_id, event_id) REFERENCES events
+        )
+        """,
+        "CREATE UNIQUE INDEX ix_tickets_claim_token_hash ON tickets (claim_token_hash)",
+        "CREATE INDEX ix_tickets_event_id_id ON tickets (event_id, id)",
+    )
+
+
+def _binding_table() -> None:
+    run(
+        """
+        CREATE TABLE ticket_bindings (
+            organizer_id uuid NOT NULL,
+            event_id uuid NOT NULL,
+            ticket_id bigint NOT NULL,
+            generation smallint NOT NULL,
+            holder_algorithm smallint NOT NULL,
+            bound_at timestamptz NOT NULL,
+            claim_token_hash bytea NOT NULL,
+            CONSTRAINT pk_ticket_bindings
+                PRIMARY KEY (organizer_id, event_id, ticket_id, generation),
+            CONSTRAINT fk_ticket_bindings_organizer_id_event_id_ticket_id
+                FOREIGN KEY (organizer_id, event_id, ticket_id) REFERENCES tickets
+        )
+        """,
+        "CREATE INDEX ix_ticket_bindings_claim_token_hash ON ticket_bindings (claim_token_hash)",
+    )
+
+
+def _freeze_table() -> None:
+    run(
+        """
+        CREATE TABLE event_freezes (
+            organizer_id uuid NOT NULL,
+            event_id uuid NOT NULL,
+            deployment_id uuid NOT NULL,
+            cursor_xid bigint NOT NULL,
+            frozen_at timestamptz NOT NULL,
+            CONSTRAINT pk_event_freezes PRIMARY KEY (organizer_id, event_id, deployment_id),
+            CONSTRAINT fk_event_freezes_organizer_id_event_id
+                FOREIGN KEY (organizer_id, event_id) REFERENCES events
+        )
+        """,
+    )
+
+
+def _idempotency_table() -> None:
+    run(
+        """
+        CREATE TABLE idempotent_answers (
+            organizer_id uuid NOT NULL
+                CONSTRAINT fk_idempotent_answers_organizer_id REFERENCES organizers,
+            key text NOT NULL
+                CONSTRAINT ck_idempotent_answers_key CHECK (length(key) BETWEEN 1 AND 200),
+            id uuid NOT NULL,
+            request_hash bytea NOT NULL,
+            sealed_answer bytea,
+            created_at timestamptz NOT NULL,
+            CONSTRAINT pk_idempotent_answers PRIMARY KEY (organizer_id, key)
+        )
+        """,
+    )
+
+
+def _change_table() -> None:
+    """A ticket's change names the ticket only: a reader gets it as it stands when the page is
+    read.
+    """
+    run(
+        """
+        CREATE TABLE changes (
+            organizer_id uuid NOT NULL,
+            event_id uuid NOT NULL,
+            xid bigint NOT NULL DEFAULT (pg_current_xact_id()::text::bigint),
+            id bigint GENERATED BY DEFAULT AS IDENTITY,
+            kind text NOT NULL
+                CONSTRAINT ck_changes_kind CHECK (kind IN ('ticket', 'passage', 'rules')),
+            ticket_id bigint,
+            deployment_id uuid,
+            payload jsonb,
+            CONSTRAINT pk_changes PRIMARY KEY (organizer_id, event_id, xid, id),
+            CONSTRAINT fk_changes_organizer_id_event_id
+                FOREIGN KEY (organizer_id, event_id) REFERENCES events
+        )
+        """,
+        "CREATE INDEX ix_changes_event_id_xid_id ON changes (event_id, xid, id)",
+        """
+        CREATE FUNCTION private.record_ticket_change() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = ''
+        AS $function$ BEGIN
+            INSERT INTO public.changes (organizer_id, event_id, kind, ticket_id)
+            VALUES (NEW.organizer_id, NEW.event_id, 'ticket', NEW.id);
+            RETURN NULL;
+        END $function$
+        """,
+        "REVOKE ALL ON FUNCTION private.record_ticket_change() FROM PUBLIC",
+        """
+        CREATE TRIGGER record_change AFTER INSERT OR UPDATE ON tickets
+        FOR EACH ROW EXECUTE FUNCTION private.record_ticket_change()
+        """,
+    )
+
+
+def _policies() -> None:
+    protect("tickets", "ticket_bindings", "event_freezes", "idempotent_answers", "changes")
+    tenant_policies("tickets", read="tickets.issue", write="tickets.issue")
+    for command in ("SELECT", "UPDATE"):
+        policy("tickets", "zeraket_wallet", command, _MY_TICKET)
+    run(
+        "REVOKE UPDATE ON tickets FROM zeraket_wallet",
+        "GRANT UPDATE (generation, core, holder_algorithm, holder_key, bound_xid)"
+        " ON tickets TO zeraket_wallet",
+    )
+    policy("ticket_bindings", "zeraket_app", "SELECT", in_my_organizers("tickets.issue"))
+    policy("ticket_bindings", "zeraket_worker", "SELECT", "true")
+    for command in ("SELECT", "INSERT"):
+        policy("ticket_bindings", "zeraket_wallet", command, _MY_TICKET)
+    policy("event_freezes", "zeraket_worker", "SELECT", "true")
+    for command in ("INSERT", "UPDATE"):
+        policy("event_freezes", "zeraket_worker", command, "organizer_id IS NOT NULL")
+    for command in ("SELECT", "INSERT", "UPDATE"):
+        policy("idempotent_answers", "zeraket_app", command, in_my_organizers("tickets.issue"))
+    policy("changes", OWNER, "INSERT", "kind = 'ticket'")
+    policy("changes", "zeraket_worker", "SELECT", "true")

@@ -1,0 +1,39 @@
+"""Refusals of the organizers domain."""
+
+from sync_server.kit.problems import ForbiddenError, NotFoundError, ProblemError
+
+
+class OrganizerNotFoundError(NotFoundError):
+    code = "organizer_not_found"
+    title = "There is no such organizer, or you are not one of its members"
+
+
+class CapabilityMissingError(ForbiddenError):
+    code = "capability_missing"
+    title = "Your membership does not allow this"
+
+    def __init__(self, capability: str) -> None:
+        super().__init__(extra={"capability": capability})
+
+
+class OrganizerExistsError(ProblemError):
+    status = 409
+    code = "organizer_exists"
+    title = "An organizer with this id exists already"
+
+
+class MemberExistsError(ProblemError):
+    status = 409
+    code = "member_exists"
+    title = "This person is a member already"
+
+
+class MemberNotFoundError(NotFoundError):
+    code = "member_not_found"
+    title = "This person is not a member"
+
+
+class LastManagerError(ProblemError):
+    status = 409
+    code = "last_manager"
+    title = "Somebody must be left who can manage members"

@@ -1,0 +1,223 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from sync_server.identity import service as identity
+from sync_server.identity.models import User
+from sync_server.kit.claims import ANONYMOUS, WORKER, Claims, DatabaseRole, token_hash, user_claims
+from sync_server.kit.database import (
+    ClaimsLeakedError,
+    Database,
+    DatabaseLimits,
+    sqlstate,
+    violated_constraint,
+)
+from sync_server.kit.instants import instant
+from sync_server.kit.services import Services
+from tests.factories.tenants import Tenant, make_person, make_tenant
+from tests.plugins.postgres import ClonedDatabase
+
+_WHO = text("SELECT current_user, coalesce(current_setting('zeraket.token', true), '')")
+_MINE = text("SELECT private.my_user_id()")
+
+
+@pytest.mark.parametrize("role", DatabaseRole)
+async def test_a_transaction_speaks_for_its_claims(database: Database, role: DatabaseRole) -> None:
+    async with database.transaction(Claims(role, "a token")) as session:
+        assert tuple((await session.execute(_WHO)).one()) == (role.value, "a token")
+
+
+async def test_claims_hold_inside_a_savepoint_and_after_it(database: Database) -> None:
+    expected = ("zeraket_app", "a token")
+    async with database.transaction(user_claims("a token")) as session:
+        async with session.begin_nested():
+            assert tuple((await session.execute(_WHO)).one()) == expected
+        assert tuple((await session.execute(_WHO)).one()) == expected
+
+
+async def test_nothing_can_be_done_after_a_commit_half_way(database: Database) -> None:
+    with pytest.raises(InvalidRequestError):
+        await _commit_and_go_on(database)
+
+
+async def _commit_and_go_on(database: Database) -> None:
+    async with database.transaction(user_claims("a token")) as session:
+        await session.commit()
+        await session.execute(_WHO)
+
+
+async def test_nothing_of_a_caller_is_left_on_the_connection(
+    cloned_database: ClonedDatabase, tenant: Tenant
+) -> None:
+    single = Database(cloned_database.login_url, DatabaseLimits(connections_max=1))
+    async with single.transaction(tenant.claims) as session:
+        assert await session.scalar(_MINE) == tenant.founder.user_id
+    async with single.engine.connect() as connection:
+        assert tuple((await connection.execute(_WHO)).one()) == ("zeraket_login", "")
+    async with single.transaction(ANONYMOUS) as session:
+        assert await session.scalar(_MINE) is None
+    await single.close()
+
+
+@pytest.mark.parametrize("leak", ["SET zeraket.token = 'left behind'", "SET ROLE zeraket_worker"])
+async def test_a_connection_that_leaks_is_noticed_and_thrown_away(
+    cloned_database: ClonedDatabase, leak: str
+) -> None:
+    single = Database(cloned_database.login_url, DatabaseLimits(connections_max=1))
+    async with single.engine.connect() as connection:
+        await connection.execute(text(leak))
+        await connection.commit()
+    with pytest.raises(ClaimsLeakedError):
+        await _who(single)
+    assert await _who(single) == ("zeraket_app", "")
+    await single.close()
+
+
+async def _who(database: Database) -> tuple[object, ...]:
+    async with database.reading(ANONYMOUS) as session:
+        return tuple((await session.execute(_WHO)).one())
+
+
+async def test_callers_side_by_side_are_told_apart(database: Database, services: Services) -> None:
+    tenants = [await make_tenant(services) for _ in range(5)]
+
+    async def who(tenant: Tenant) -> object:
+        async with database.reading(tenant.claims) as session:
+            return await session.scalar(_MINE)
+
+    found = await asyncio.gather(*(who(tenant) for tenant in tenants * 4))
+    assert found == [tenant.founder.user_id for tenant in tenants] * 4
+
+
+async def test_the_login_role_alone_can_do_nothing(database: Database) -> None:
+    async with database.engine.connect() as connection:
+        with pytest.raises(DBAPIError) as refused:
+            await connection.execute(text("SELECT * FROM public.events"))
+    assert sqlstate(refused.value.orig) == "42501"
+
+
+async def test_giving_the_role_up_inside_a_transaction_gives_all_rights_up(
+    database: Database, tenant: Tenant
+) -> None:
+    async with database.transaction(tenant.claims) as session:
+        await session.execute(text("RESET ROLE"))
+        with pytest.raises(DBAPIError) as refused:
+            await session.execute(text("SELECT * FROM public.organizers"))
+        await session.rollback()
+    assert sqlstate(refused.value.orig) == "42501"
+
+
+async def test_a_revoked_token_is_refused_at_the_next_statement(
+    database: Database, services: Services, tenant: Tenant
+) -> None:
+    async with database.transaction(tenant.claims) as session:
+        assert await _organizers_seen(session) == 1
+        async with database.transaction(tenant.claims) as other:
+            ended = await identity.revoke_own_sessions(other, services, tenant.founder.user_id)
+        assert ended == 1
+        assert await _organizers_seen(session) == 0
+
+
+async def test_an_expired_token_is_refused(database: Database, services: Services) -> None:
+    person = await make_person(services, lifetime=timedelta(seconds=-1))
+    async with database.reading(person.claims) as session:
+        assert await session.scalar(_MINE) is None
+
+
+async def test_a_disabled_person_is_refused(
+    database: Database, administrator: AsyncConnection, tenant: Tenant
+) -> None:
+    disable = text("UPDATE users SET disabled_at = now() WHERE id = :id")
+    await administrator.execute(disable, {"id": tenant.founder.user_id})
+    async with database.reading(tenant.claims) as session:
+        assert await session.scalar(_MINE) is None
+
+
+async def test_an_administrator_is_known_by_role_in_the_database(
+    database: Database, administrator: AsyncConnection, tenant: Tenant
+) -> None:
+    question = text("SELECT private.has_role('admin')")
+    async with database.reading(tenant.claims) as session:
+        assert await session.scalar(question) is False
+    grant = text("INSERT INTO user_roles VALUES (:id, 'admin')")
+    await administrator.execute(grant, {"id": tenant.founder.user_id})
+    async with database.reading(tenant.claims) as session:
+        assert await session.scalar(question) is True
+
+
+async def test_database_and_program_hash_a_token_alike(database: Database) -> None:
+    async with database.reading(user_claims("zgu_ü")) as session:
+        assert await session.scalar(text("SELECT private.token_hash()")) == token_hash("zgu_ü")
+
+
+async def test_a_person_cannot_read_token_hashes(database: Database, tenant: Tenant) -> None:
+    with pytest.raises(DBAPIError) as refused:
+        async with database.reading(tenant.claims) as session:
+            await session.execute(text("SELECT token_hash FROM user_sessions"))
+    assert sqlstate(refused.value.orig) == "42501"
+
+
+async def test_a_person_cannot_bring_an_ended_session_back_for_another(
+    database: Database, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    revive = text("UPDATE user_sessions SET revoked_at = NULL WHERE user_id = :id RETURNING id")
+    async with database.transaction(tenant.claims) as session:
+        found = await session.execute(revive, {"id": other_tenant.founder.user_id})
+        assert found.all() == []
+
+
+async def test_a_reading_transaction_cannot_write(database: Database, services: Services) -> None:
+    with pytest.raises(DBAPIError) as refused:
+        async with database.reading(WORKER) as session:
+            await identity.add_user(session, services, "Nobody")
+    assert sqlstate(refused.value.orig) == "25006"
+
+
+async def test_an_error_takes_everything_back(database: Database, services: Services) -> None:
+    with pytest.raises(RuntimeError, match="half-way"):
+        await _add_and_fail(database, services)
+    async with database.reading(WORKER) as session:
+        question = text("SELECT count(*) FROM users WHERE display_name = 'Half-way'")
+        assert await session.scalar(question) == 0
+
+
+async def _add_and_fail(database: Database, services: Services) -> None:
+    async with database.transaction(WORKER) as session:
+        await identity.add_user(session, services, "Half-way")
+        message = "half-way"
+        raise RuntimeError(message)
+
+
+async def test_a_violated_constraint_is_known_by_name(
+    database: Database, services: Services
+) -> None:
+    person = await make_person(services)
+    now = instant(services.clock.now_ms())
+    again = User(id=person.user_id, display_name="Again", created_at=now, disabled_at=None)
+    async with database.transaction(WORKER) as session:
+        session.add(again)
+        with pytest.raises(IntegrityError) as refused:
+            await session.flush()
+        await session.rollback()
+    assert violated_constraint(refused.value) == "pk_users"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("statement_timeout", "30s"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "15s"),
+    ],
+)
+async def test_connections_have_time_outs(database: Database, setting: str, value: str) -> None:
+    async with database.reading(ANONYMOUS) as session:
+        assert await session.scalar(text(f"SHOW {setting}")) == value
+
+
+async def _organizers_seen(session: AsyncSession) -> int:
+    return int(await session.scalar(text("SELECT count(*) FROM organizers")) or 0)

