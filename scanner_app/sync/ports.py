@@ -4,31 +4,21 @@ Sync never writes the journal: it reads entries, and keeps what it knows of them
 an upload can never make a scan wait.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
+from scanner_app.gate.enrolment import Enrolment
 from scanner_app.gate.gate_time import TimeAnchor
-from shared.ids import DeploymentId, DeviceId, GateId
+from shared.clock import Clock
 from shared.journal.chain import ChainedEntry
 from shared.journal.entry import Cursor
 from shared.wire.changes import ChangesPage
+from shared.wire.scanners import Health, SignedRevocation
 from shared.wire.scans import EntryAnswer, Finding
 from shared.wire.snapshots import Manifest
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What a kiosk knows about itself once it is enrolled."""
-
-    device_id: DeviceId
-    deployment_id: DeploymentId
-    deployment_name: str
-    gate_id: GateId
-    gate_name: str
-    server_address: str
-    server_key: bytes
-    """The server's raw Ed25519 signing key, pinned at enrolment."""
 
 
 class DeviceKeys(Protocol):
@@ -63,6 +53,16 @@ class EnrolmentRecord(Protocol):
         ...
 
 
+class RevocationRecord(Protocol):
+    """The order that stopped this kiosk, on disk, so that a restart stays stopped.
+
+    Enrolling again is the way back; whoever saves the new enrolment forgets the order.
+    """
+
+    def revocation(self) -> SignedRevocation | None: ...
+    def save_revocation(self, revocation: SignedRevocation) -> None: ...
+
+
 class TimeRecord(Protocol):
     """The last signed time, and the highest time ever seen."""
 
@@ -73,7 +73,7 @@ class TimeRecord(Protocol):
 
 
 class SnapshotShelf(Protocol):
-    """Where snapshot files land. A file that is not whole and right never replaces the last good one."""
+    """Where snapshot files land; a file that is not right never replaces the last good one."""
 
     def current(self) -> Manifest | None:
         """The manifest of the snapshot in use."""
@@ -118,3 +118,50 @@ class Outbox(Protocol):
     def record_answers(
         self, answers: tuple[EntryAnswer, ...], findings: tuple[Finding, ...]
     ) -> None: ...
+    def conflict_count(self) -> int:
+        """Count the conflicts that scans of this kiosk are part of."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this kiosk is, and the keys that prove it."""
+
+    enrolment: Enrolment
+    keys: DeviceKeys
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStore:
+    """All that sync reads and keeps; each part may be called from any of sync's threads."""
+
+    revocations: RevocationRecord
+    times: TimeRecord
+    shelf: SnapshotShelf
+    changes: ChangeSink
+    outbox: Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What sync needs of the machine it runs on."""
+
+    clock: Clock
+    randomness: Callable[[int], bytes]
+    boot_id: UUID
+    software_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceHealth:
+    """How the kiosk's equipment is; sync itself knows how the clock is."""
+
+    camera: Health
+    reader: Health = Health.ABSENT
+    battery_percent: int | None = None
+
+
+class HealthSource(Protocol):
+    """Who knows how the equipment is."""
+
+    def health(self) -> DeviceHealth: ...

@@ -27,7 +27,7 @@ MILLISECONDS_PER_MINUTE: Final = 60_000
 
 
 def entries(facts: Facts) -> tuple[Passage, ...]:
-    """List the earlier entries, oldest first."""
+    """List the earlier entries, as history tells them."""
     return tuple(item for item in facts.history if item.direction is Direction.ENTRY)
 
 
@@ -262,7 +262,7 @@ def _max_entries(facts: Facts) -> Reason | None:
     used = entries(facts)
     limit = _entry_limit(facts, facts.ticket)
     if limit is not None and len(used) >= limit:
-        last = used[-1].at_ms
+        last = max(entry.at_ms for entry in used)
         return Reason(Refusal.MAX_ENTRIES, Explanation.ENTRIES_TOTAL, at_ms=last, limit=limit)
     daily = facts.policy.entries_per_day_max
     today = sum(1 for entry in used if entry.at_ms >= facts.time.day_start_ms)

@@ -156,8 +156,5 @@ Verdict = Admit | Refuse
 
 def reason_codes(verdict: Verdict) -> tuple[str, ...]:
     """List the wire codes of all failing rules, in order of precedence; empty for an admission."""
-    match verdict:
-        case Admit():
-            return ()
-        case Refuse(reasons):
-            return tuple(reason.refusal.value for reason in reasons)
+    reasons = () if isinstance(verdict, Admit) else verdict.reasons
+    return tuple(reason.refusal.value for reason in reasons)

@@ -28,6 +28,8 @@ HEARTBEATS: Final = "/v1/scanner/heartbeats"
 
 CHANGED_EVENT: Final = "changed"
 """The server-sent event on CHANGES_STREAM; its data is the newest cursor, `xid,id`."""
+STREAM_KEEPALIVE_SECONDS: Final = 1
+"""The server writes a comment line this often; two silent seconds mean offline."""
 AUTHORIZATION_HEADER: Final = "Authorization"
 TOKEN_SCHEME: Final = "DPoP"  # noqa: S105 - the name of a scheme, not a secret
 """`Authorization: DPoP <access token>` (RFC 9449 §7.1) on every path that takes a token."""

@@ -1,0 +1,58 @@
+"""The kiosk's events as JSON lines, for programs that watch a gate; without codes and names."""
+
+import json
+import threading
+from dataclasses import asdict
+from typing import TextIO
+
+from scanner_app.bootstrap.gate_worker import JudgedCode
+from scanner_app.gate.kiosk import KioskStatus
+from scanner_app.peripherals.code_source import CameraPicture
+from shared.admission.verdict import Admit, reason_codes
+from shared.clock import NANOSECONDS_PER_MILLISECOND
+from shared.ids import ticket_id_to_hex
+
+
+class JsonLines:
+    """A KioskAudience that writes one line for every event."""
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+        self._lock = threading.Lock()
+
+    def on_status(self, status: KioskStatus) -> None:
+        self.write({"event": "status", **asdict(status)})
+
+    def on_verdict(self, judged: JudgedCode) -> None:
+        """Write what was decided; a repeat is the same visitor's same presentation."""
+        judgement = judged.judgement
+        ticket = None if judgement.facts is None else judgement.facts.ticket
+        verdict = judgement.verdict
+        self.write(
+            {
+                "event": "verdict",
+                "scan_id": str(judgement.scan_id),
+                "seq": None if judgement.entry is None else judgement.entry.seq,
+                "verdict": verdict.code,
+                "reasons": list(reason_codes(verdict)),
+                "repeat": isinstance(verdict, Admit) and verdict.repeat_of is not None,
+                "form": None if judgement.facts is None else judgement.facts.credential.form,
+                "ticket_id": None if ticket is None else ticket_id_to_hex(ticket.ticket_id),
+                "source": judged.code.source,
+                "latency_ms": _milliseconds(judged.judged_at_ns - judged.code.seen_at_ns),
+                "journaled": judgement.entry is not None,
+            }
+        )
+
+    def on_picture(self, picture: CameraPicture) -> None:
+        """Pictures are not events."""
+
+    def write(self, event: dict[str, object]) -> None:
+        """Write one line, whole, whichever thread it comes from."""
+        line = json.dumps(event, ensure_ascii=False, default=str)
+        with self._lock:
+            print(line, file=self._output, flush=True)
+
+
+def _milliseconds(nanoseconds: int) -> float:
+    return round(nanoseconds / NANOSECONDS_PER_MILLISECOND, 3)

@@ -1,0 +1,210 @@
+"""The kiosk put together: camera, gate, office and screen, each on its thread, joined here only."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from scanner_app.bootstrap.gate_worker import (
+    GateOutlook,
+    GateWorker,
+    JudgedCode,
+    NetworkConditions,
+)
+from scanner_app.bootstrap.office import Office, OfficeParts
+from scanner_app.bootstrap.phase import Situation, fault_of_situation, phase_of
+from scanner_app.bootstrap.status_board import StatusBoard
+from scanner_app.gate.enrolment import Enrolment
+from scanner_app.gate.kiosk import CameraCondition, EnrolmentProblem, KioskPhase, KioskStatus
+from scanner_app.gate.ports import GateError
+from scanner_app.peripherals.code_source import (
+    CameraPicture,
+    CameraReport,
+    CodeSource,
+    ShownCode,
+)
+from scanner_app.store.errors import fault_of
+from scanner_app.store.keyring import load_store_key, trusted_system_keyring
+from scanner_app.store.kiosk_store import KioskStore
+from scanner_app.sync.enrolment import EnrolmentProgress
+from scanner_app.sync.ports import DeviceHealth, Machine
+from scanner_app.sync.status import SyncStatus
+from shared.wire.enrolment_code import PREFIX as ENROLMENT_PREFIX
+from shared.wire.enrolment_code import EnrolmentCode, InvalidEnrolmentCodeError
+from shared.wire.scanners import Health
+
+_LOGGER: Final = logging.getLogger(__name__)
+_CAMERA_HEALTH: Final = {
+    CameraCondition.WORKING: Health.GOOD,
+    CameraCondition.STARTING: Health.DEGRADED,
+    CameraCondition.LOST: Health.FAILED,
+    CameraCondition.ABSENT: Health.ABSENT,
+}
+
+
+class KioskAudience(Protocol):
+    """Who sees and hears the kiosk: a window, JSON lines, or both; called on any thread."""
+
+    def on_status(self, status: KioskStatus) -> None: ...
+    def on_verdict(self, judged: JudgedCode) -> None: ...
+    def on_picture(self, picture: CameraPicture) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KioskPlan:
+    """What a kiosk is made from."""
+
+    state_directory: Path
+    camera: str
+    production: bool
+    kiosk_name: str
+
+
+class Kiosk:
+    """A kiosk at work, from `start` to `stop`."""
+
+    def __init__(self, plan: KioskPlan, machine: Machine, audience: KioskAudience) -> None:
+        self._plan = plan
+        self._machine = machine
+        self._audience = audience
+        self._board = StatusBoard(audience.on_status)
+        self._situation = Situation()
+        self._situation_lock = threading.Lock()
+        self._network = NetworkConditions()
+        self._gate = GateWorker(self._open_store, self, machine)
+        self._office = Office(OfficeParts(machine, self, self, plan.kiosk_name))
+        self._cameras = CodeSource(
+            plan.camera, machine.clock.monotonic_ns, self, production=plan.production
+        )
+
+    @property
+    def status(self) -> KioskStatus:
+        return self._board.status
+
+    def start(self) -> None:
+        self._audience.on_status(self._board.status)
+        self._gate.start()
+        self._cameras.start()
+
+    def stop(self) -> None:
+        """End all threads; nothing that was journaled is lost, nothing that was not was shown."""
+        self._cameras.stop()
+        self._office.stop()
+        self._gate.stop()
+
+    def submit(self, code: ShownCode) -> None:
+        """Take in a code from a hand scanner."""
+        self._gate.submit(code)
+
+    def enrol(self, read_code: Callable[[], EnrolmentCode]) -> None:
+        """Enrol with a code, or show what is wrong with it."""
+        try:
+            code = read_code()
+        except InvalidEnrolmentCodeError:
+            self._board.report(enrolment_problem=EnrolmentProblem.CODE_INVALID)
+            return
+        secure = code.server_address.startswith("https://")
+        if self._plan.production and not (secure or _is_loopback(code.server_address)):
+            self._board.report(enrolment_problem=EnrolmentProblem.SERVER_UNTRUSTED)
+            return
+        self._office.enrol(code)
+
+    # What the gate's thread says.
+
+    def _open_store(self) -> KioskStore:
+        directory = self._plan.state_directory
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = load_store_key(directory, self._machine.randomness, trusted_system_keyring())
+        return KioskStore.open(directory, key)
+
+    def on_store_open(self, store: KioskStore) -> None:
+        self._change(store_open=True, fault=None, store_failed=False)
+        self._office.start(store.sync_side)
+
+    def on_store_fault(self, error: GateError) -> None:
+        _LOGGER.error("store_fault", extra={"error": str(error), "code": error.code})
+        fault = fault_of(error)
+        self._change(fault=fault, store_failed=fault is None)
+
+    def on_judged(self, judged: JudgedCode) -> None:
+        if judged.judgement.admitted:
+            self._cameras.new_codes.admitted(judged.code.text)
+        self._audience.on_verdict(judged)
+        if judged.judgement.entry is not None:
+            self._office.scan_journaled()
+
+    def on_outlook(self, outlook: GateOutlook) -> None:
+        knows_event = outlook.knowledge is not None
+        self._change(knows_event=knows_event, snapshot_damaged=outlook.snapshot_problem is not None)
+        if outlook.time is not None:
+            self._board.report(clock_uncertainty_ms=outlook.time.uncertainty_ms)
+
+    def on_code_without_gate(self, code: ShownCode) -> None:
+        waiting = {KioskPhase.AWAITING_ENROLMENT, KioskPhase.REVOKED}
+        if code.text.startswith(ENROLMENT_PREFIX) and self._board.status.phase in waiting:
+            self.enrol(lambda: EnrolmentCode.from_text(code.text))
+
+    def network(self) -> NetworkConditions:
+        return self._network
+
+    # What the office's threads say.
+
+    def on_identity(self, enrolment: Enrolment | None) -> None:
+        self._change(enrolled=enrolment is not None)
+        if enrolment is not None:
+            self._board.report(gate_name=enrolment.gate_name, event_name=enrolment.deployment_name)
+
+    def on_enrolment(self, progress: EnrolmentProgress) -> None:
+        self._change(enrolling=progress)
+        self._board.report(confirmation_digits=progress.digits, enrolment_problem=progress.problem)
+        if progress.over:
+            self._network = NetworkConditions()
+            self._change(enrolling=None, revoked=False)
+            self._gate.wake()
+
+    def on_sync(self, status: SyncStatus) -> None:
+        revoked = status.revocation is not None
+        self._network = NetworkConditions(
+            online=status.online,
+            has_peers=(status.active_devices or 0) > 1,
+            revoked=revoked,
+        )
+        self._change(revoked=revoked)
+        self._board.report(
+            online=status.online,
+            waiting_scans=status.waiting_scans,
+            snapshot_age_seconds=status.changes_age_seconds,
+            snapshot_version=status.snapshot_version,
+            ticket_count=status.ticket_count,
+            conflicts=status.conflicts,
+        )
+
+    def health(self) -> DeviceHealth:
+        return DeviceHealth(camera=_CAMERA_HEALTH[self._board.status.camera])
+
+    # What the camera's thread says.
+
+    def on_code(self, code: ShownCode) -> None:
+        self._gate.submit(code)
+
+    def on_picture(self, picture: CameraPicture) -> None:
+        self._audience.on_picture(picture)
+
+    def on_camera(self, report: CameraReport) -> None:
+        self._board.report(camera=CameraCondition(report.condition))
+
+    def _change(self, **changes: object) -> None:
+        with self._situation_lock:
+            self._situation = self._situation.with_changes(**changes)
+            situation = self._situation
+            self._board.report(
+                phase=phase_of(situation),
+                fault=fault_of_situation(situation),
+                snapshot_damaged=situation.snapshot_damaged,
+            )
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))

@@ -1,0 +1,96 @@
+"""`zeraket-gate run`: the composition root. Chooses the parts, starts them, ends them in order."""
+
+import logging
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from scanner_app.bootstrap.gate_worker import JudgedCode
+from scanner_app.bootstrap.json_lines import JsonLines
+from scanner_app.bootstrap.kiosk import Kiosk, KioskAudience, KioskPlan
+from scanner_app.bootstrap.machine import this_machine
+from scanner_app.bootstrap.signals import hold_stop_signals, wait_for_stop_signal
+from scanner_app.gate.kiosk import KioskStatus
+from scanner_app.peripherals.code_source import CameraPicture
+from scanner_app.settings import read_settings
+from shared.wire.enrolment_code import EnrolmentCode
+
+_NAME_LENGTH_MAX: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line says; `window` is a size in pixels, None for the full screen."""
+
+    camera: str
+    state: Path | None = None
+    enrolment_code: str | None = None
+    headless: bool = False
+    json_lines: bool = False
+    window: tuple[int, int] | None = None
+    screenshots: Path | None = None
+
+
+class Audiences:
+    """Several audiences as one; they may join while the kiosk already runs."""
+
+    def __init__(self) -> None:
+        self._members: tuple[KioskAudience, ...] = ()
+
+    def join(self, audience: KioskAudience) -> None:
+        self._members = (*self._members, audience)
+
+    def on_status(self, status: KioskStatus) -> None:
+        for member in self._members:
+            member.on_status(status)
+
+    def on_verdict(self, judged: JudgedCode) -> None:
+        for member in self._members:
+            member.on_verdict(judged)
+
+    def on_picture(self, picture: CameraPicture) -> None:
+        for member in self._members:
+            member.on_picture(picture)
+
+
+def run_kiosk(options: RunOptions) -> int:
+    """Run a kiosk until it is told to stop, and give the exit code."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
+    hold_stop_signals()
+    settings = read_settings(os.environ, options.state)
+    machine = this_machine()
+    name = platform.node()[:_NAME_LENGTH_MAX] or "kiosk"
+    plan = KioskPlan(settings.state_directory, options.camera, settings.production, name)
+    audiences = Audiences()
+    if options.json_lines:
+        audiences.join(JsonLines(sys.stdout))
+    kiosk = Kiosk(plan, machine, audiences)
+    begin = _beginning(kiosk, options)
+    if options.headless:
+        return _run_headless(kiosk, begin)
+    # Only a kiosk with a window needs Qt.
+    from scanner_app.bootstrap.window import WindowPlan, run_with_window  # noqa: PLC0415
+
+    window_plan = WindowPlan(settings.state_directory, options.window, options.screenshots)
+    return run_with_window(kiosk, audiences.join, window_plan, begin, machine.clock)
+
+
+def _beginning(kiosk: Kiosk, options: RunOptions) -> Callable[[], None]:
+    def begin() -> None:
+        kiosk.start()
+        text = options.enrolment_code
+        if text is not None:
+            kiosk.enrol(lambda: EnrolmentCode.from_text(text))
+
+    return begin
+
+
+def _run_headless(kiosk: Kiosk, begin: Callable[[], None]) -> int:
+    begin()
+    wait_for_stop_signal()
+    kiosk.stop()
+    return 0

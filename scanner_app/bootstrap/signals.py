@@ -1,0 +1,16 @@
+"""Being told to stop: SIGINT and SIGTERM are waited for by one thread, and interrupt no other."""
+
+import signal
+from typing import Final
+
+_STOP_SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGTERM})
+
+
+def hold_stop_signals() -> None:
+    """Hold the signals back for `wait_for_stop_signal`; to be called before any thread starts."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+
+
+def wait_for_stop_signal() -> None:
+    """Return when the program is told to stop."""
+    signal.sigwait(_STOP_SIGNALS)

@@ -1,0 +1,149 @@
+"""The camera thread: frames in, newly shown codes out. What a code means is decided elsewhere."""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware.decoding.presence import CodePresence, text_identity
+from hardware.decoding.reader import CodeReader, open_code_reader
+from hardware.ports import CodeReading, Frame
+from hardware.registry import open_camera
+from hardware.supervisor import Backoff, CameraCondition, CameraState, CameraSupervisor
+from shared.credentials.layout import parse
+from shared.errors import CredentialError
+
+_IDLE_WAIT_NS = 25_000_000
+"""Waiting this long for a frame means there is time for a second opinion about the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCode:
+    """A code as it was seen, by camera or hand scanner."""
+
+    text: str
+    seen_at_ns: int
+    source: str
+
+    @property
+    def identity(self) -> str:
+        """What stays the same while a rotating code changes its text: the body of a ticket code."""
+        return code_identity(self.text)
+
+
+def code_identity(text: str) -> str:
+    """Give the body of a ticket code in hexadecimal, and any other text as it is."""
+    try:
+        return parse(text).body.hex()
+    except CredentialError:
+        return text
+
+
+class NewCodes:
+    """Says which readings deserve a verdict.
+
+    A code is judged when it comes into view. While it stays there, a rotating code's next window is
+    judged only if the one before was refused: the phone may just have corrected itself. Somebody
+    admitted is not judged again for still standing there.
+    """
+
+    def __init__(self) -> None:
+        self._bodies = CodePresence(lambda reading: code_identity(reading.text))
+        self._texts = CodePresence(text_identity)
+        self._admitted: set[str] = set()
+        self._lock = threading.Lock()
+
+    def observe(self, readings: Iterable[CodeReading], at_ns: int) -> tuple[CodeReading, ...]:
+        """Give the readings to be judged; times must not run backwards."""
+        seen = tuple(readings)
+        arrived = {code_identity(reading.text) for reading in self._bodies.observe(seen, at_ns)}
+        changed = self._texts.observe(seen, at_ns)
+        with self._lock:
+            self._admitted -= arrived
+            return tuple(
+                reading for reading in changed if code_identity(reading.text) not in self._admitted
+            )
+
+    def admitted(self, text: str) -> None:
+        """Remember that this code's holder was let through; called from the gate's thread."""
+        with self._lock:
+            self._admitted.add(code_identity(text))
+
+
+CameraPicture = NDArray[np.uint8]
+"""Gray or blue-green-red pixels, for whoever shows what the camera sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraReport:
+    """How the camera is, in the words of the gate: starting, working or lost."""
+
+    condition: str
+    reason: str = ""
+
+
+_CONDITIONS = {
+    CameraCondition.OPENING: "starting",
+    CameraCondition.WORKING: "working",
+    CameraCondition.LOST: "lost",
+}
+
+
+class CodeSourceObserver(Protocol):
+    """Whoever wants to know; called on the camera's thread, so it must not take long."""
+
+    def on_code(self, code: ShownCode) -> None: ...
+    def on_picture(self, picture: CameraPicture) -> None: ...
+    def on_camera(self, report: CameraReport) -> None: ...
+
+
+class CodeSource:
+    """Reads one camera on a thread of its own until stopped."""
+
+    def __init__(
+        self,
+        specification: str,
+        monotonic_ns: Callable[[], int],
+        observer: CodeSourceObserver,
+        *,
+        production: bool,
+    ) -> None:
+        self.new_codes = NewCodes()
+        self._monotonic_ns = monotonic_ns
+        self._observer = observer
+        self._supervisor = CameraSupervisor(
+            lambda: open_camera(specification, monotonic_ns=monotonic_ns, production=production),
+            monotonic_ns,
+            Backoff(),
+            self._report,
+        )
+        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and let the camera go."""
+        self._supervisor.stop()
+        self._thread.join()
+
+    def _run(self) -> None:
+        reader = open_code_reader()
+        asked_ns = self._monotonic_ns()
+        for frame in self._supervisor.frames():
+            waited_ns = self._monotonic_ns() - asked_ns
+            self._read(reader, frame, idle=waited_ns >= _IDLE_WAIT_NS)
+            asked_ns = self._monotonic_ns()
+
+    def _read(self, reader: CodeReader, frame: Frame, *, idle: bool) -> None:
+        readings = reader.read(frame, idle=idle)
+        # The verdict is what people wait for, so codes go out before the preview.
+        for reading in self.new_codes.observe(readings, frame.captured_at_ns):
+            self._observer.on_code(ShownCode(reading.text, frame.captured_at_ns, "camera"))
+        self._observer.on_picture(frame.image)
+
+    def _report(self, state: CameraState) -> None:
+        self._observer.on_camera(CameraReport(_CONDITIONS[state.condition], state.reason))
