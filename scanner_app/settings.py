@@ -1,9 +1,9 @@
 """Where a kiosk keeps its files and how strict it is; read once from the environment.
 
-| variable                 | meaning                                             | default          |
-|--------------------------|-----------------------------------------------------|------------------|
-| ZERAKET_GATE_STATE       | directory of journal, snapshots and keys            | ~/.local/state/… |
-| ZERAKET_GATE_ENVIRONMENT | `production` refuses simulators and plain HTTP      | production       |
+| variable                 | meaning                                        | default        |
+|--------------------------|------------------------------------------------|----------------|
+| ZERAKET_GATE_STATE       | directory of journal, snapshots and keys       | ~/.local/state |
+| ZERAKET_GATE_ENVIRONMENT | `production` refuses simulators and plain HTTP | production     |
 """
 
 from collections.abc import Mapping
