@@ -56,6 +56,8 @@ class Database:
     def _unlock(self, key: bytes) -> None:
         # A raw key takes no derivation. PRAGMA takes no parameters; hexadecimal needs no quoting.
         self.run(f"PRAGMA key = \"x'{key.hex()}'\"")
+        # What goes wrong is raised as an error of ours; SQLCipher would write it to stderr besides.
+        self.run("PRAGMA cipher_log_level = NONE")
         # Locking and wiping every page buffer is slow, and the process holds the key anyway.
         self.run("PRAGMA cipher_memory_security = OFF")
         self.one("SELECT count(*) FROM sqlite_master")

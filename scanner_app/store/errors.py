@@ -77,11 +77,16 @@ def journal_fault(error: Exception) -> GateError:
     """Say what an error in the journal file means."""
     code = _code_of(error)
     if code == _FULL:
-        return DiskFullError("the disk is full: free some space, and scanning goes on by itself")
+        return disk_full()
     if code in {_CORRUPT, _NOT_A_DATABASE}:
         return journal_corrupt(str(error))
     message = f"the journal cannot be written ({error}): check the disk, then restart the kiosk"
     return JournalUnwritableError(message)
+
+
+def disk_full() -> DiskFullError:
+    """Say that there is no room."""
+    return DiskFullError("the disk is full: free some space, and scanning goes on by itself")
 
 
 def journal_corrupt(detail: str) -> JournalCorruptError:
@@ -95,7 +100,10 @@ def journal_corrupt(detail: str) -> JournalCorruptError:
 
 def replica_fault(error: Exception) -> GateError:
     """Say what an error in the file of changes and settings means."""
-    message = f"the record of changes cannot be used ({error}): free some space or enrol again"
+    message = (
+        f"the record of changes cannot be used ({error}): free some space; "
+        "where that does not help, bring this kiosk to support"
+    )
     return ReplicaUnreadableError(message)
 
 

@@ -31,8 +31,13 @@ A desktop's secret service may wait for a password that nobody types at a gate.
 class SystemKeyring(Protocol):
     """What is used of a backend of the `keyring` library."""
 
-    def get_password(self, service: str, username: str) -> str | None: ...
-    def set_password(self, service: str, username: str, password: str) -> None: ...
+    def get_password(self, service: str, username: str) -> str | None:
+        """Give what is kept under these names; raise KeyringError."""
+        ...
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Keep a secret under these names; raise KeyringError."""
+        ...
 
 
 def trusted_system_keyring() -> SystemKeyring | None:
@@ -116,18 +121,29 @@ def _checked(key: bytes, source: str) -> bytes:
 def _make(path: Path, key: bytes) -> bytes:
     """Put a key on disk, whole and durable, before anything is encrypted with it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(unfinished, flags, _OWNER_ONLY), "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
     # A link refuses to replace a key that another start has made meanwhile.
+    unfinished = _write_beside(path, key)
     os.link(unfinished, path)
     unfinished.unlink()
     sync_folder(path.parent)
     return key
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Put a small file of the owner's on disk, whole or not at all."""
+    _write_beside(path, data).replace(path)
+    sync_folder(path.parent)
+
+
+def _write_beside(path: Path, data: bytes) -> Path:
+    unfinished = path.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(unfinished, flags, _OWNER_ONLY), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return unfinished
 
 
 def sync_folder(folder: Path) -> None:

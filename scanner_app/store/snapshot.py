@@ -1,6 +1,8 @@
 """One snapshot file: checked against its manifest, its rows turned into what a gate knows."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -66,7 +68,9 @@ class SnapshotFile:
         """Open a checked file; raise SnapshotUnreadableError for a wrong key."""
         self.manifest = record.manifest
         self.cursor = Cursor(*record.manifest.cursor)
-        self._database = Database.frozen(path, Access(record.file_key, snapshot_fault))
+        self._path = path
+        self._access = Access(record.file_key, snapshot_fault)
+        self._database = Database.frozen(path, self._access)
 
     def check_content(self) -> None:
         """Raise SnapshotUnreadableError unless every page and table is there, in our format."""
@@ -87,11 +91,13 @@ class SnapshotFile:
             raise SnapshotUnreadableError(message)
 
     def find(self, ticket_id: TicketId) -> TicketRow | None:
-        row = self._database.one(_FIND, (to_signed_64(ticket_id),))
+        with self._fresh_after_damage():
+            row = self._database.one(_FIND, (to_signed_64(ticket_id),))
         return None if row is None else ticket_from_row(ticket_id, row)
 
     def passages(self, ticket_id: TicketId) -> list[Passage]:
-        rows = self._database.all(PASSAGES_OF_TICKET, (to_signed_64(ticket_id),))
+        with self._fresh_after_damage():
+            rows = self._database.all(PASSAGES_OF_TICKET, (to_signed_64(ticket_id),))
         return [passage_from_row(row) for row in rows]
 
     def all_passages(self) -> list[Row]:
@@ -140,6 +146,17 @@ class SnapshotFile:
     def _tiers(self) -> dict[int, Tier]:
         rows = self._database.all("SELECT tier, name, medium FROM tiers")
         return {tier: Tier(tier, name, MediumDemand(medium)) for tier, name, medium in rows}
+
+    @contextmanager
+    def _fresh_after_damage(self) -> Iterator[None]:
+        """Open the file again after a damaged page: SQLCipher reads nothing more until then."""
+        try:
+            yield
+        except SnapshotUnreadableError:
+            fresh = Database.frozen(self._path, self._access)
+            self._database.close()
+            self._database = fresh
+            raise
 
     def close(self) -> None:
         self._database.close()
