@@ -3,7 +3,6 @@
 It proves each call with the device's key and decides nothing about when to call.
 """
 
-import logging
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ import httpx
 from pydantic import ValidationError
 
 from scanner_app.gate.enrolment import Enrolment
-from scanner_app.sync.downloads import write_body
+from scanner_app.sync.connections import OpenConnections
+from scanner_app.sync.downloads import size_to_continue, write_body
 from scanner_app.sync.errors import (
     ServerRefusal,
     ServerUnreachable,
@@ -49,7 +49,6 @@ from shared.wire.scanners import (
 from shared.wire.scans import ScanBatch, ScanBatchAnswer
 from shared.wire.snapshots import Manifest, SignedManifest
 
-_LOGGER: Final = logging.getLogger(__name__)
 _CONNECT_SECONDS: Final = 3.0
 _READ_SECONDS: Final = 10.0
 _STREAM_READ_SECONDS: Final = 20.0
@@ -79,7 +78,7 @@ class ScannerClient:
     """One server as seen by one device; any thread may call it.
 
     `access` is what calls are made with, None until a session has begun. `on_heard` is called on
-    every sign of the server, refusals included.
+    every answer of the server, refusals included, but not on those of somebody in between.
     """
 
     def __init__(
@@ -98,12 +97,14 @@ class ScannerClient:
         self._on_heard = on_heard
         self._proof_nonce: str | None = None
         self._stopped = False
+        self._connections = OpenConnections()
         # The system's certificates, and nothing from the environment: no variable reroutes a gate.
         self._http = httpx.Client(verify=ssl.create_default_context(), trust_env=False)
 
     def stop(self) -> None:
-        """Make every call fail as ServerUnreachable, those under way when their answer comes."""
+        """Make every call fail as ServerUnreachable at once, those under way too."""
         self._stopped = True
+        self._connections.break_all()
 
     def close(self) -> None:
         """End all connections, once no thread makes calls any more."""
@@ -141,12 +142,9 @@ class ScannerClient:
 
     def download(self, manifest: Manifest, path: Path, on_progress: Callable[[int], None]) -> None:
         """Continue the snapshot at `path` until it has the manifest's size; what came stays."""
-        have = path.stat().st_size if path.exists() else 0
+        have = size_to_continue(path, manifest.size_bytes)
         if have == manifest.size_bytes:
             return
-        if have > manifest.size_bytes:
-            path.unlink()
-            have = 0
         call = _Call(
             "GET",
             paths.SNAPSHOT.format(sha256=manifest.sha256),
@@ -154,12 +152,12 @@ class ScannerClient:
         )
         with self._opened(call) as response:
             for size in write_body(response, path, manifest.size_bytes):
-                self.note_sign()
+                self._check_running()
                 on_progress(size)
 
     @contextmanager
     def changes_stream(self) -> Iterator[httpx.Response]:
-        """Open the wake-up stream; read it with `stream_lines`."""
+        """Open the wake-up stream; its reader calls `note_sign` for every line."""
         call = _Call(
             "GET",
             paths.CHANGES_STREAM,
@@ -167,21 +165,25 @@ class ScannerClient:
             read_seconds=_STREAM_READ_SECONDS,
         )
         with self._opened(call) as response:
+            media_type = response.headers.get("Content-Type", "").partition(";")[0]
+            if media_type != paths.EVENT_STREAM_MEDIA_TYPE:
+                raise ServerUnreachable(Silence.NOT_OUR_CONTRACT)
+            self.note_sign()
             yield response
 
     def note_sign(self) -> None:
-        """Note that something came from the server; raise ServerUnreachable once stopped."""
-        if self._stopped:
-            raise ServerUnreachable(Silence.STOPPED)
+        """Note that the server itself said something; raise ServerUnreachable once stopped."""
+        self._check_running()
         self._on_heard()
 
     def _ask(self, call: _Call, answer: type[Answer]) -> Answer:
         with self._opened(call) as response:
             try:
-                return answer.model_validate_json(response.read())
+                message = answer.model_validate_json(response.read())
             except ValidationError as error:
-                _LOGGER.warning("answer_unreadable", extra={"path": call.path})
                 raise ServerUnreachable(Silence.NOT_OUR_CONTRACT) from error
+        self.note_sign()
+        return message
 
     @contextmanager
     def _opened(self, call: _Call) -> Iterator[httpx.Response]:
@@ -205,11 +207,11 @@ class ScannerClient:
             if response.is_success:
                 return response
             problem = _problem(response)
+        self.note_sign()
         raise self._refusal(problem)
 
     def _send(self, call: _Call) -> httpx.Response:
-        if self._stopped:
-            raise ServerUnreachable(Silence.STOPPED)
+        self._check_running()
         request = self._http.build_request(
             call.method,
             self._address + call.path,
@@ -217,11 +219,15 @@ class ScannerClient:
             content=None if call.body is None else call.body.model_dump_json(),
             headers=self._headers(call),
             timeout=httpx.Timeout(call.read_seconds, connect=_CONNECT_SECONDS),
+            extensions={"trace": self._connections.trace},
         )
         response = self._http.send(request, stream=True)
         self._proof_nonce = response.headers.get(paths.NONCE_HEADER, self._proof_nonce)
-        self.note_sign()
         return response
+
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise ServerUnreachable(Silence.STOPPED)
 
     def _headers(self, call: _Call) -> dict[str, str]:
         headers = {"Content-Type": "application/json"} if call.body is not None else {}

@@ -13,6 +13,18 @@ from scanner_app.sync.errors import DownloadUnwritable, ServerUnreachable, Silen
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 
+def size_to_continue(path: Path, size_bytes: int) -> int:
+    """Tell how much of a file is there; one that is too large is no part of it and goes."""
+    try:
+        have = path.stat().st_size if path.exists() else 0
+        if have <= size_bytes:
+            return have
+        path.unlink()
+    except OSError as error:
+        raise DownloadUnwritable(str(error)) from error
+    return 0
+
+
 def write_body(response: httpx.Response, path: Path, size_bytes: int) -> Iterator[int]:
     """Write a response to `path` and yield the size so far; raise ServerUnreachable when short.
 

@@ -25,12 +25,13 @@ class Duty:
         step: Callable[[], int],
         on_outcome: Callable[[str, ZeraketError | None], None],
         fraction: Callable[[], float],
+        backoff: Backoff,
     ) -> None:
         self.name = name
         self._step = step
         self._on_outcome = on_outcome
         self._fraction = fraction
-        self._backoff = Backoff()
+        self._backoff = backoff
         self._failures = 0
         self._woken = threading.Event()
         self._stopping = threading.Event()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from scanner_app.gate.ports import SnapshotUnreadableError
+from scanner_app.sync.backoff import Backoff
 from scanner_app.sync.client import ScannerClient
 from scanner_app.sync.contact import Contact
 from scanner_app.sync.duty import Duty
@@ -30,13 +31,15 @@ from scanner_app.sync.snapshots import SnapshotFetcher
 from scanner_app.sync.status import SyncStatus
 from scanner_app.sync.stream import WakeUpStream
 from scanner_app.sync.uploads import Uploader
-from shared.clock import MILLISECONDS_PER_SECOND
+from shared.clock import MILLISECONDS_PER_SECOND, NANOSECONDS_PER_MILLISECOND
 from shared.errors import ZeraketError
 from shared.wire.scanners import RevocationOrder
 
 _LOGGER: Final = logging.getLogger(__name__)
-_WATCH_MS: Final = 200
-_JOIN_SECONDS: Final = 1.0
+_WATCH_MS: Final = 150
+_STOP_MS: Final = 1_000
+_SNAPSHOT_BACKOFF: Final = Backoff(first_ms=1_000, longest_ms=300_000)
+"""A file that is whole and wrong is fetched again, but not on somebody's mobile data all day."""
 _FRACTION_BYTES: Final = 4
 StatusObserver = Callable[[SyncStatus], None]
 
@@ -79,14 +82,14 @@ class SyncLoop:
         self._uploader = Uploader(self._client, identity, store.outbox, machine)
         self._stream = WakeUpStream(self._client, Contact(machine.clock), self._changed)
         self._duties = {
-            name: Duty(name, step, self._note_outcome, self._fraction)
-            for name, step in (
-                ("session", self._keep_session),
-                ("upload", self._upload),
-                ("changes", self._follow_changes),
-                ("snapshot", self._fetch_snapshot),
-                ("stream", self._stream.follow),
-                ("watch", self._watch),
+            name: Duty(name, step, self._note_outcome, self._fraction, backoff)
+            for name, step, backoff in (
+                ("session", self._keep_session, Backoff()),
+                ("upload", self._upload, Backoff()),
+                ("changes", self._follow_changes, Backoff()),
+                ("snapshot", self._fetch_snapshot, _SNAPSHOT_BACKOFF),
+                ("stream", self._stream.follow, Backoff()),
+                ("watch", self._watch, Backoff()),
             )
         }
 
@@ -111,17 +114,21 @@ class SyncLoop:
         self._duties["upload"].wake()
 
     def stop(self) -> None:
-        """End all threads; one that waits for a silent server ends by itself, touching nothing."""
+        """End all threads; one that is just connecting ends by itself, and touches nothing."""
         self._halt()
-        ended = [duty.join(_JOIN_SECONDS) for duty in self._duties.values()]
+        ends_ns = self._machine.clock.monotonic_ns() + _STOP_MS * NANOSECONDS_PER_MILLISECOND
+        ended = [duty.join(self._seconds_until(ends_ns)) for duty in self._duties.values()]
         if all(ended):
             self._client.close()
+
+    def _seconds_until(self, ends_ns: int) -> float:
+        left_ns = max(0, ends_ns - self._machine.clock.monotonic_ns())
+        return left_ns / NANOSECONDS_PER_MILLISECOND / MILLISECONDS_PER_SECOND
 
     def _halt(self) -> None:
         self._client.stop()
         for duty in self._duties.values():
             duty.stop()
-        self._stream.stop()
 
     def _keep_session(self) -> int:
         self._session.keep_time()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
 
-ONLINE_MS: Final = 1_800
+ONLINE_MS: Final = 1_600
 """A server not heard for longer is out of reach; people see it within two seconds."""
 POLL_QUIET_MS: Final = 750
 """Between polls while the wake-up stream is silent or down."""

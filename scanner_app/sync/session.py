@@ -77,8 +77,8 @@ class SessionKeeper:
 
     def expire(self) -> None:
         """Renew at the next `begin`, since the server said that the token is over."""
-        with self._lock:
-            self._token_life = None
+        # Without the lock: a renewal under way may take long, and no other duty waits for it.
+        self._token_life = None
 
     def beat(self, health: DeviceHealth, burden: Burden) -> HeartbeatAnswer:
         """Say how the kiosk is, and learn the time; raise SyncError."""

@@ -24,6 +24,6 @@ class SyncStatus:
     conflicts: int = 0
     active_devices: int | None = None
     last_error: str | None = None
-    """The code of a failure that has not been made good since; the server's own where it refused."""
+    """The code of a failure not made good since; the server's own code where it refused."""
     revocation: RevocationOrder | None = None
     """Once set, sync has stopped for good and nobody may be admitted."""

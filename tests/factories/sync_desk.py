@@ -1,16 +1,19 @@
 """A kiosk beside a server: what a test of sync does with the two."""
 
+from collections.abc import Callable
 from threading import Event
 
 from scanner_app.sync.enrolment import (
     EnrolmentFlow,
     EnrolmentOffer,
     EnrolmentProgress,
+    EnrolmentStage,
     EnrolmentStore,
 )
 from scanner_app.sync.loop import SyncLoop
 from shared.wire.enrolment_code import EnrolmentCode
-from tests.factories.scanner_server import CODE, ScannerServer
+from tests.factories.scanner_server import ScannerServer
+from tests.factories.scanner_state import CODE
 from tests.factories.sync import GoodHealth, Kiosk, StatusWatch
 
 
@@ -21,6 +24,7 @@ class Desk:
         self.kiosk = kiosk
         self.server = server
         self.progress: list[EnrolmentProgress] = []
+        self.on_stage: dict[EnrolmentStage, Callable[[], None]] = {}
         self.stopping = Event()
         self.loops: list[SyncLoop] = []
 
@@ -48,3 +52,8 @@ class Desk:
 
     def _note(self, progress: EnrolmentProgress) -> None:
         self.progress.append(progress)
+        self.on_stage.get(progress.stage, _do_nothing)()
+
+
+def _do_nothing() -> None:
+    """Most stages need nothing from a test."""
