@@ -1,0 +1,298 @@
+"""The main job from end to end, on one machine: sell nothing, admit everybody who should be.
+
+A server with embedded PostgreSQL, an event of 2,000 tickets, two kiosks that enrol themselves at
+their cameras, visitors with phones, an outage, and a revocation. Ends with a table; the exit code
+is 0 only if everything held. Usage: journey.py [FOLDER] [--close]
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from attendee import Wallet, WalletKey
+from organizer import IssuedTicket, Organizer
+from processes import (
+    KioskPlace,
+    KioskProcess,
+    NotInTimeError,
+    ServerPlace,
+    ServerProcess,
+    free_port,
+    has_display,
+)
+from report import Report, Step
+from shared.clock import Clock, system_clock
+from shared.wire.rules import RuleBookDocument
+from stage import ShownText, Stage
+
+TICKETS: Final = 2_000
+_BOUND_EARLY: Final = 6
+_SCREENSHOT_AGE_MS: Final = 40_000
+_SLOW_CLOCK_MS: Final = 45_000
+_MAIN, _NORTH, _VIP = "Main gate", "North gate", "VIP gate"
+_SETTLING_SECONDS: Final = 30
+_LOOKS_AWAY: Final = 3
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything the steps work with."""
+
+    server: ServerProcess
+    organizer: Organizer
+    deployment_id: str
+    main: KioskProcess
+    main_stage: Stage
+    north: KioskProcess
+    north_stage: Stage
+    clock: Clock
+    report: Report
+
+
+@dataclass(frozen=True)
+class Visitors:
+    """Tickets and phones, by what will happen to them."""
+
+    by_reference: tuple[Wallet, ...]
+    late_buyer: IssuedTicket
+    paper: IssuedTicket
+    vip: Wallet
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Show the whole of ZERAKET Gate on one machine.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(".demo"))
+    parser.add_argument("--close", action="store_true", help="close the windows at the end")
+    options = parser.parse_args()
+    folder: Path = options.folder.absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    report = Report()
+    try:
+        with _everything(folder, report) as scene:
+            _play(scene)
+            _leave_open(scene, close=options.close)
+    except NotInTimeError as late:
+        report.check(str(late), sys.stdout, held=False)
+    report.write(folder / "report.json")
+    print(f"\n{report.table()}\n")
+    print(f"Screenshots: {folder / 'screenshots'}\nReport: {folder / 'report.json'}")
+    return 0 if report.all_held else 1
+
+
+@contextmanager
+def _everything(folder: Path, report: Report) -> Iterator[Scene]:
+    """Start the server, prepare the event, and place two kiosks; end them all in any case."""
+    clock = system_clock()
+    # PostgreSQL runs as a user of its own, which must reach its data; a home folder may be closed.
+    data = Path(tempfile.mkdtemp(prefix="zeraket-demo-"))
+    place = ServerPlace(data, free_port(), folder / "server.log")
+    server = ServerProcess(place)
+    main_stage, north_stage = Stage(1, clock), Stage(2, clock)
+    main_place = KioskPlace(_MAIN, folder / "main", main_stage.camera_url, folder / "screenshots")
+    north_place = KioskPlace(_NORTH, folder / "north", north_stage.camera_url)
+    main_kiosk, north_kiosk = KioskProcess(main_place, clock), KioskProcess(north_place, clock)
+    try:
+        _say("Starting the server on embedded PostgreSQL")
+        server.start()
+        made = server.make_demo_data()
+        organizer = Organizer(
+            place.address, made["organizer_id"], made["event_id"], made["organizer_token"]
+        )
+        gates = organizer.gates()
+        rules = _vip_only_at(organizer, gates[_VIP])
+        deployment_id = organizer.create_deployment(list(gates.values()), rules)
+        yield Scene(
+            server,
+            organizer,
+            deployment_id,
+            main_kiosk,
+            main_stage,
+            north_kiosk,
+            north_stage,
+            clock,
+            report,
+        )
+        organizer.close()
+    finally:
+        for stoppable in (main_kiosk, north_kiosk, server):
+            stoppable.stop()
+        main_stage.close()
+        north_stage.close()
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def _vip_only_at(organizer: Organizer, gate_id: str) -> dict[str, object]:
+    """Send VIP tickets to their own gate; tiers are numbered in the order of the ticket types."""
+    tier = list(organizer.ticket_types()).index("VIP")
+    document = {"rules": [{"scope": {"tiers": [tier]}, "set": {"gates": [gate_id]}}]}
+    return RuleBookDocument.model_validate(document).model_dump(mode="json", exclude_unset=True)
+
+
+def _play(scene: Scene) -> None:
+    visitors = _sell(scene)
+    _enrol_kiosks(scene)
+    _admit(scene, visitors)
+    _refuse(scene, visitors)
+    _outage(scene, visitors)
+    _revoke(scene, visitors)
+
+
+def _sell(scene: Scene) -> Visitors:
+    _say(f"Issuing {TICKETS:,} tickets, binding some to phones")
+    organizer = scene.organizer
+    kinds = organizer.ticket_types()
+    regular = organizer.issue(kinds["Regular"], TICKETS - 1, "Visitor")
+    vip = organizer.issue(kinds["VIP"], 1, "Guest")[0]
+    early = [(ticket, organizer.bind(ticket)) for ticket in (*regular[:_BOUND_EARLY], vip)]
+    # What a wallet shows by reference is the same before and after the snapshot is frozen.
+    wallets = [organizer.wallet(ticket, key, "R") for ticket, key in early]
+    return Visitors(tuple(wallets[:-1]), regular[-1], regular[-2], wallets[-1])
+
+
+def _enrol_kiosks(scene: Scene) -> None:
+    """Show each kiosk its enrolment code, as an organizer would on a phone."""
+    gates = scene.organizer.gates()
+    for kiosk, stage in ((scene.main, scene.main_stage), (scene.north, scene.north_stage)):
+        _say(f"The kiosk at the {kiosk.name} enrols itself")
+        kiosk.start()
+        kiosk.wait_for_status(60, phase="awaiting_enrolment", camera="working")
+        text = scene.organizer.enrolment_code(scene.deployment_id, gates[kiosk.name])
+        stage.show(_always(text))
+        kiosk.wait_for_status(60, phase="scanning", online=True)
+        stage.clear()
+        scene.report.check(f"kiosk at the {kiosk.name} enrolled itself", sys.stdout, held=True)
+
+
+def _admit(scene: Scene, visitors: Visitors) -> None:
+    _say("Visitors come")
+    first, second, third = visitors.by_reference[:3]
+    _visit(scene, "rotating code", first.code_at, "ADMIT")
+    _visit(scene, "rotating code, dark screen", second.code_at, "ADMIT", dark_mode=True)
+    _pass_the_time(scene)
+    _visit(scene, "the same ticket again", first.code_at, "ALREADY_INSIDE_HERE")
+    key = scene.organizer.bind(visitors.late_buyer)
+    late = scene.organizer.wallet(visitors.late_buyer, key)
+    _visit(
+        scene, f"bought after the snapshot (form {late.ticket.form.letter})", late.code_at, "ADMIT"
+    )
+    paper = scene.organizer.wallet_ticket(visitors.paper)["static_text"]
+    _visit(scene, "printed ticket", _always(paper), "ADMIT")
+    _pass_the_time(scene)
+    _visit(scene, "its photocopy", _always(paper), "ALREADY_INSIDE_HERE")
+    _visit(scene, "rotating code, a third phone", third.code_at, "ADMIT")
+
+
+def _refuse(scene: Scene, visitors: Visitors) -> None:
+    _say("And some who should not get in")
+    fourth, fifth = visitors.by_reference[3:5]
+    old_picture = fourth.code_at(scene.clock.now_ms() - _SCREENSHOT_AGE_MS)
+    _visit(scene, "a screenshot 40 s old", _always(old_picture), "STALE_CODE")
+    slow = fourth.with_slow_clock(_SLOW_CLOCK_MS)
+    _visit(scene, "a phone 45 s slow, never synced", slow.code_at, "PHONE_CLOCK")
+    forged = replace(fourth, key=WalletKey())
+    _visit(scene, "a forgery", forged.code_at, "BAD_SIGNATURE")
+    _visit(scene, "somebody's web address", _always("HTTPS://EXAMPLE.ORG/1"), "NOT_A_TICKET")
+    _visit(scene, "a VIP ticket at the main gate", visitors.vip.code_at, "WRONG_GATE")
+    scene.organizer.change_status(fifth.ticket_id, "cancelled")
+    scene.main_stage.clear()  # A change takes up to a second to reach a gate.
+    _visit(scene, "a cancelled ticket", fifth.code_at, "CANCELLED")
+
+
+def _outage(scene: Scene, visitors: Visitors) -> None:
+    """Stop the server, let two gates admit the same ticket, bring it back, and count."""
+    _say("The server goes away")
+    fourth, sixth = visitors.by_reference[3], visitors.by_reference[5]
+    scene.server.stop()
+    for kiosk in (scene.main, scene.north):
+        kiosk.wait_for_status(_SETTLING_SECONDS, online=False)
+    _visit(scene, "offline, main gate", sixth.code_at, "ADMIT_PROVISIONAL")
+    _visit(scene, "offline, main gate, another", fourth.code_at, "ADMIT_PROVISIONAL")
+    verdict, total_ms = scene.north_stage.present(sixth.code_at, scene.north)
+    _note(
+        scene, "offline, north gate, the first one's ticket", "ADMIT_PROVISIONAL", verdict, total_ms
+    )
+    _say("The server comes back")
+    scene.server.start()
+    for kiosk in (scene.main, scene.north):
+        kiosk.wait_for_status(_SETTLING_SECONDS, online=True, waiting_scans=0)
+    _count_scans(scene)
+
+
+def _count_scans(scene: Scene) -> None:
+    by_gate = {
+        device["gate_id"]: device["id"] for device in scene.organizer.devices(scene.deployment_id)
+    }
+    gates = scene.organizer.gates()
+    scans = scene.organizer.scans(scene.deployment_id)
+    for kiosk in (scene.main, scene.north):
+        device_id = by_gate[gates[kiosk.name]]
+        arrived = sorted(scan["seq"] for scan in scans if scan["device_id"] == device_id)
+        name = f"{len(arrived)} scans of the {kiosk.name} arrived, each once"
+        held = arrived == sorted(kiosk.journaled_seqs)
+        scene.report.check(name, sys.stdout, held=held)
+    kinds = [conflict["kind"] for conflict in scene.organizer.conflicts(scene.deployment_id)]
+    held = kinds == ["same_ticket_twice"]
+    scene.report.check("the ticket admitted twice is a conflict", sys.stdout, held=held)
+
+
+def _revoke(scene: Scene, visitors: Visitors) -> None:
+    _say("The organizer revokes the main gate's kiosk")
+    gates = scene.organizer.gates()
+    devices = scene.organizer.devices(scene.deployment_id)
+    revoked = next(device for device in devices if device["gate_id"] == gates[_MAIN])
+    scene.organizer.revoke_device(scene.deployment_id, revoked["id"])
+    scene.main.wait_for_status(_SETTLING_SECONDS, phase="revoked")
+    before = len(scene.main.verdicts)
+    scene.main_stage.show(visitors.vip.code_at)
+    scene.main_stage.clear()
+    held = len(scene.main.verdicts) == before
+    scene.report.check("the revoked kiosk judges nobody", sys.stdout, held=held)
+
+
+def _visit(
+    scene: Scene, name: str, text: ShownText, expected: str, *, dark_mode: bool = False
+) -> None:
+    """Let somebody step in front of the main gate's camera."""
+    verdict, total_ms = scene.main_stage.present(text, scene.main, dark_mode=dark_mode)
+    _note(scene, name, expected, verdict, total_ms)
+
+
+def _note(
+    scene: Scene, name: str, expected: str, verdict: dict[str, object], total_ms: int
+) -> None:
+    latency = verdict["latency_ms"]
+    verdict_ms = latency if isinstance(latency, float) else None
+    step = Step(name, expected, str(verdict["verdict"]), verdict_ms, total_ms)
+    scene.report.add(step, sys.stdout)
+
+
+def _leave_open(scene: Scene, *, close: bool) -> None:
+    if close or not has_display():
+        return
+    _say("The window stays open to look at; close it to end the demonstration")
+    scene.main.wait_until_closed()
+
+
+def _pass_the_time(scene: Scene) -> None:
+    """Let the four seconds pass in which a second look at a phone is the same presentation."""
+    for _ in range(_LOOKS_AWAY):
+        scene.main_stage.clear()
+
+
+def _always(text: str) -> ShownText:
+    return lambda _now_ms: text
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

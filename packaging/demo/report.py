@@ -1,0 +1,77 @@
+"""What the demonstration found: a line for every step, printed as a table and kept as JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Final, TextIO
+
+_HEADINGS: Final = ("step", "expected", "seen", "verdict ms", "total ms", "")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that had to hold. Verdict time is from the first readable frame to the decision,
+    total time from stepping in front of the camera.
+    """
+
+    name: str
+    expected: str
+    seen: str
+    verdict_ms: float | None = None
+    total_ms: int | None = None
+
+    @property
+    def held(self) -> bool:
+        return self.seen == self.expected
+
+
+@dataclass
+class Report:
+    """All steps of one run."""
+
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def all_held(self) -> bool:
+        return bool(self.steps) and all(step.held for step in self.steps)
+
+    def add(self, step: Step, output: TextIO) -> None:
+        self.steps.append(step)
+        mark = "ok " if step.held else "NOT"
+        seen = step.seen if step.held else f"{step.seen} (expected {step.expected})"
+        print(f"  {mark} {step.name}: {seen}", file=output, flush=True)
+
+    def check(self, name: str, output: TextIO, *, held: bool) -> None:
+        """Add a step that is either true or not."""
+        self.add(Step(name, "yes", "yes" if held else "no"), output)
+
+    def write(self, path: Path) -> None:
+        document = {
+            "all_held": self.all_held,
+            "verdict_ms_median": self._median_verdict_ms(),
+            "steps": [{**asdict(step), "held": step.held} for step in self.steps],
+        }
+        path.write_text(json.dumps(document, indent=2) + "\n")
+
+    def table(self) -> str:
+        """Lay the steps out in columns."""
+        rows = [_HEADINGS, *(_row(step) for step in self.steps)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+        return "\n".join(_line(row, widths) for row in rows)
+
+    def _median_verdict_ms(self) -> float | None:
+        times = [step.verdict_ms for step in self.steps if step.verdict_ms is not None]
+        return round(median(times), 1) if times else None
+
+
+def _row(step: Step) -> tuple[str, ...]:
+    verdict_ms = "" if step.verdict_ms is None else f"{step.verdict_ms:.1f}"
+    total_ms = "" if step.total_ms is None else str(step.total_ms)
+    mark = "ok" if step.held else "FAILED"
+    return (step.name, step.expected, step.seen, verdict_ms, total_ms, mark)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
