@@ -26,7 +26,8 @@ class NetworkConditions:
     """What the sync side knows that a verdict depends on."""
 
     online: bool = False
-    has_peers: bool = False
+    has_peers: bool = True
+    """Until the server says that this kiosk is alone, another may be admitting too."""
     revoked: bool = False
 
 

@@ -50,6 +50,9 @@ class KioskAudience(Protocol):
     def on_status(self, status: KioskStatus) -> None: ...
     def on_verdict(self, judged: JudgedCode) -> None: ...
     def on_picture(self, picture: CameraPicture) -> None: ...
+    def on_shown(self, judged: JudgedCode, shown_at_ns: int) -> None:
+        """Hear that a window has painted a verdict, at this monotonic time."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,8 @@ class Kiosk:
             self._board.report(gate_name=enrolment.gate_name, event_name=enrolment.deployment_name)
 
     def on_enrolment(self, progress: EnrolmentProgress) -> None:
+        if progress.enrolment is not None:
+            self._change(enrolled=True)
         self._change(enrolling=progress)
         self._board.report(confirmation_digits=progress.digits, enrolment_problem=progress.problem)
         if progress.over:
@@ -168,7 +173,7 @@ class Kiosk:
         revoked = status.revocation is not None
         self._network = NetworkConditions(
             online=status.online,
-            has_peers=(status.active_devices or 0) > 1,
+            has_peers=status.active_devices != 1,
             revoked=revoked,
         )
         self._change(revoked=revoked)

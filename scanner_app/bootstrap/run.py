@@ -1,6 +1,5 @@
 """`zeraket-gate run`: the composition root. Chooses the parts, starts them, ends them in order."""
 
-import logging
 import os
 import platform
 import sys
@@ -12,6 +11,7 @@ from typing import Final
 from scanner_app.bootstrap.gate_worker import JudgedCode
 from scanner_app.bootstrap.json_lines import JsonLines
 from scanner_app.bootstrap.kiosk import Kiosk, KioskAudience, KioskPlan
+from scanner_app.bootstrap.logging import configure_logging
 from scanner_app.bootstrap.machine import this_machine
 from scanner_app.bootstrap.signals import hold_stop_signals, wait_for_stop_signal
 from scanner_app.gate.kiosk import KioskStatus
@@ -56,10 +56,14 @@ class Audiences:
         for member in self._members:
             member.on_picture(picture)
 
+    def on_shown(self, judged: JudgedCode, shown_at_ns: int) -> None:
+        for member in self._members:
+            member.on_shown(judged, shown_at_ns)
+
 
 def run_kiosk(options: RunOptions) -> int:
     """Run a kiosk until it is told to stop, and give the exit code."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
+    configure_logging(sys.stderr)
     hold_stop_signals()
     settings = read_settings(os.environ, options.state)
     machine = this_machine()
@@ -76,7 +80,7 @@ def run_kiosk(options: RunOptions) -> int:
     from scanner_app.bootstrap.window import WindowPlan, run_with_window  # noqa: PLC0415
 
     window_plan = WindowPlan(settings.state_directory, options.window, options.screenshots)
-    return run_with_window(kiosk, audiences.join, window_plan, begin, machine.clock)
+    return run_with_window(kiosk, audiences, window_plan, begin, machine.clock)
 
 
 def _beginning(kiosk: Kiosk, options: RunOptions) -> Callable[[], None]:

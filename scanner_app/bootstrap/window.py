@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from scanner_app.bootstrap.gate_worker import JudgedCode
 from scanner_app.bootstrap.kiosk import Kiosk, KioskAudience
@@ -56,29 +56,46 @@ class Commands:
         """Nothing more to do: the screen has gone back by itself."""
 
 
+class Audiences(Protocol):
+    """The kiosk's audiences, which the window joins and tells what it has shown."""
+
+    def join(self, audience: KioskAudience) -> None: ...
+    def on_shown(self, judged: JudgedCode, shown_at_ns: int) -> None: ...
+
+
 class WindowAudience:
     """Shows what the kiosk says; every method may be called on any thread."""
 
-    def __init__(self, window: KioskWindow, clock: Clock, screenshots: Path | None) -> None:
+    def __init__(
+        self, window: KioskWindow, audiences: Audiences, clock: Clock, screenshots: Path | None
+    ) -> None:
         self._window = window
+        self._audiences = audiences
         self._clock = clock
         self._screenshots = screenshots
         self._pictures = 0
-        self._phase: KioskPhase | None = None
+        self._pictured: tuple[KioskPhase, bool] | None = None
 
     def on_status(self, status: KioskStatus) -> None:
         self._window.show_status(status)
-        changed, self._phase = status.phase is not self._phase, status.phase
+        view = (status.phase, status.online)
+        changed, self._pictured = view != self._pictured, view
         if changed and status.phase in _PICTURED_PHASES:
-            self._take_picture(status.phase)
+            self._take_picture(f"{status.phase}-{'online' if status.online else 'offline'}")
 
     def on_verdict(self, judged: JudgedCode) -> None:
         shown = shown_verdict(judged.judgement, judged.knowledge, self._clock.now_ms())
-        self._window.show_verdict(shown)
+        self._window.show_verdict(shown, lambda: self._tell_shown(judged))
         self._take_picture(judged.judgement.verdict.code)
 
     def on_picture(self, picture: CameraPicture) -> None:
         self._window.show_frame(picture)
+
+    def on_shown(self, judged: JudgedCode, shown_at_ns: int) -> None:
+        """It was the window that said so."""
+
+    def _tell_shown(self, judged: JudgedCode) -> None:
+        self._audiences.on_shown(judged, self._clock.monotonic_ns())
 
     def _take_picture(self, name: str) -> None:
         if self._screenshots is None:
@@ -90,7 +107,7 @@ class WindowAudience:
 
 def run_with_window(
     kiosk: Kiosk,
-    join: Callable[[KioskAudience], None],
+    audiences: Audiences,
     plan: WindowPlan,
     begin: Callable[[], None],
     clock: Clock,
@@ -103,7 +120,7 @@ def run_with_window(
     parts = WindowParts(commands, sounds, HandScanner(kiosk.submit).hear, clock)
 
     def started(window: KioskWindow) -> None:
-        join(WindowAudience(window, clock, plan.screenshots))
+        audiences.join(WindowAudience(window, audiences, clock, plan.screenshots))
         watch = threading.Thread(
             target=_close_on_signal, args=(window,), name="signals", daemon=True
         )

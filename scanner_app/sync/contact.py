@@ -13,13 +13,25 @@ class Contact:
         self._clock = clock
         self._lock = threading.Lock()
         self._heard_ns: int | None = None
+        self._misses = 0
 
     def heard(self) -> bool:
         """Note a sign of the server; say whether it was out of reach before."""
         with self._lock:
-            back = not is_online(self._age_ms())
+            back = not is_online(self._age_ms(), self._misses)
             self._heard_ns = self._clock.boottime_ns()
+            self._misses = 0
             return back
+
+    def missed(self) -> None:
+        """Note a call that did not get through."""
+        with self._lock:
+            self._misses += 1
+
+    def online(self) -> bool:
+        """Say whether the server counts as in reach."""
+        with self._lock:
+            return is_online(self._age_ms(), self._misses)
 
     def heard_ago_ms(self) -> int | None:
         """None until the server was heard for the first time."""

@@ -15,13 +15,13 @@ from scanner_app.sync.contact import Contact
 from scanner_app.sync.duty import Duty
 from scanner_app.sync.errors import (
     ServerRefusal,
+    ServerUnreachable,
     SessionMissing,
     SessionRevoked,
 )
 from scanner_app.sync.plan import (
     MANIFEST_MS,
     POLL_SPEAKING_MS,
-    is_online,
     poll_wait_ms,
     wants_snapshot,
 )
@@ -195,6 +195,8 @@ class SyncLoop:
         if isinstance(error, SessionRevoked):
             self._obey(error)
             return
+        if isinstance(error, ServerUnreachable):
+            self._server.missed()
         if isinstance(error, ServerRefusal) and error.problem_code in TOKEN_OVER:
             self._session.expire()
             self._duties["session"].retry_now()
@@ -237,7 +239,7 @@ class SyncLoop:
         if current is not None and reading.uncertainty_ms is not None:
             age_ms = max(0, reading.now_ms - current.frozen_at_ms)
         with self._lock:
-            online = self._revocation is None and is_online(self._server.heard_ago_ms())
+            online = self._revocation is None and self._server.online()
             return SyncStatus(
                 online=online,
                 waiting_scans=self._store.outbox.waiting(),

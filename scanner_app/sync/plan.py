@@ -3,8 +3,15 @@
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
 
-ONLINE_MS: Final = 1_600
-"""A server not heard for longer is out of reach; people see it within two seconds."""
+ONLINE_MS: Final = 4_000
+"""A server not heard for longer is out of reach: a cable was pulled."""
+MISSES_MAX: Final = 2
+"""So many calls in a row that did not get through say the same sooner: a server was stopped.
+
+One alone may be a connection that was closed while nobody used it.
+"""
+STREAM_SPEAKING_MS: Final = 1_600
+"""A wake-up stream that sent nothing for longer is not relied on."""
 POLL_QUIET_MS: Final = 750
 """Between polls while the wake-up stream is silent or down."""
 POLL_SPEAKING_MS: Final = 5_000
@@ -106,14 +113,15 @@ class TokenLife:
         return left_ms < min(RENEWAL_MS, self.lifetime_ms // 2)
 
 
-def is_online(heard_ago_ms: int | None) -> bool:
+def is_online(heard_ago_ms: int | None, misses: int = 0) -> bool:
     """Say whether the server counts as in reach; None means it was never heard."""
-    return heard_ago_ms is not None and heard_ago_ms <= ONLINE_MS
+    return heard_ago_ms is not None and heard_ago_ms <= ONLINE_MS and misses < MISSES_MAX
 
 
 def poll_wait_ms(stream_heard_ago_ms: int | None) -> int:
     """Choose how long to wait for a wake-up before asking for changes anyway."""
-    return POLL_SPEAKING_MS if is_online(stream_heard_ago_ms) else POLL_QUIET_MS
+    speaks = stream_heard_ago_ms is not None and stream_heard_ago_ms <= STREAM_SPEAKING_MS
+    return POLL_SPEAKING_MS if speaks else POLL_QUIET_MS
 
 
 def wants_snapshot(version_offered: int, version_held: int | None) -> bool:

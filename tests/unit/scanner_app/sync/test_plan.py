@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from scanner_app.sync.backoff import Backoff
 from scanner_app.sync.plan import (
+    MISSES_MAX,
     ONLINE_MS,
     POLL_QUIET_MS,
     POLL_SPEAKING_MS,
@@ -79,12 +80,20 @@ def test_a_gap_nobody_can_fill_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard_ago_ms", "online"), [(None, False), (0, True), (ONLINE_MS, True), (2_000, False)]
+    ("heard_ago_ms", "misses", "online"),
+    [
+        (None, 0, False),
+        (0, 0, True),
+        (ONLINE_MS, 0, True),
+        (ONLINE_MS + 1, 0, False),
+        (0, 1, True),
+        (0, MISSES_MAX, False),
+    ],
 )
-def test_a_server_is_in_reach_while_it_was_just_heard(
-    heard_ago_ms: int | None, online: bool
+def test_a_server_is_in_reach_while_it_was_just_heard_and_calls_get_through(
+    heard_ago_ms: int | None, misses: int, online: bool
 ) -> None:
-    assert is_online(heard_ago_ms) is online
+    assert is_online(heard_ago_ms, misses) is online
 
 
 @pytest.mark.parametrize(
