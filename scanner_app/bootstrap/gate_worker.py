@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from scanner_app.gate.enrolment import Enrolment
 from scanner_app.gate.gate_time import TimeReading, read_gate_time
 from scanner_app.gate.gather import GateConditions
 from scanner_app.gate.ports import EventKnowledge, GateError, GatePost, SnapshotUnreadableError
@@ -13,10 +14,12 @@ from scanner_app.gate.session import GateSession, Judgement
 from scanner_app.peripherals.code_source import ShownCode
 from scanner_app.store.kiosk_store import KioskStore
 from scanner_app.sync.ports import Machine
-from shared.clock import Clock
+from shared.clock import NANOSECONDS_PER_MILLISECOND, Clock
 
 WAITING_CODES_MAX: Final = 8
 """Codes beyond this are of phones that have long been taken away."""
+WAITED_MS_MAX: Final = 5_000
+"""A code that waited longer, for a disk say, is not judged: whoever showed it may have gone."""
 _LOOK_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 2.0
 
@@ -45,9 +48,10 @@ class JudgedCode:
 class GateOutlook:
     """What the gate can see when it looks at its store."""
 
-    knowledge: EventKnowledge | None
-    time: TimeReading | None
-    snapshot_problem: SnapshotUnreadableError | None
+    knowledge: EventKnowledge | None = None
+    enrolment: Enrolment | None = None
+    time: TimeReading | None = None
+    snapshot_problem: SnapshotUnreadableError | None = None
 
 
 class GateWorkerObserver(Protocol):
@@ -57,14 +61,16 @@ class GateWorkerObserver(Protocol):
     def on_store_fault(self, error: GateError) -> None: ...
     def on_judged(self, judged: JudgedCode) -> None: ...
     def on_outlook(self, outlook: GateOutlook) -> None:
-        """Hear what the gate knows now; told whenever it looked."""
+        """Hear what the gate knows now; told whenever it could look, before it judges."""
         ...
 
     def on_code_without_gate(self, code: ShownCode) -> None:
         """Hear of a code that came while the kiosk cannot judge: perhaps an enrolment code."""
         ...
 
-    def network(self) -> NetworkConditions: ...
+    def network(self) -> NetworkConditions | None:
+        """Give what sync knows; None until it has read whether this kiosk was revoked."""
+        ...
 
 
 class GateWorker:
@@ -90,7 +96,8 @@ class GateWorker:
         """Finish the code in hand, close the store, end the thread."""
         self._stopping.set()
         self.wake()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def wake(self) -> None:
         """Look at the store again soon: a snapshot or an enrolment has arrived."""
@@ -110,8 +117,8 @@ class GateWorker:
         store = self._open_when_possible()
         if store is None:
             return
-        self._observer.on_store_open(store)
         try:
+            self._observer.on_store_open(store)
             while not self._stopping.is_set():
                 self._step(store)
         finally:
@@ -123,45 +130,63 @@ class GateWorker:
             try:
                 return self._open_store()
             except GateError as error:
-                self._observer.on_store_fault(error)
-            self._stopping.wait(_RETRY_SECONDS)
+                self._wait_out(error)
         return None
 
+    def _wait_out(self, error: GateError) -> None:
+        self._observer.on_store_fault(error)
+        self._stopping.wait(_RETRY_SECONDS)
+
     def _step(self, store: KioskStore) -> None:
+        code = self._next_code()
         try:
-            code = self._codes.get(timeout=_LOOK_SECONDS)
+            outlook = self._look(store)
+        except GateError as error:
+            self._wait_out(error)
+            return
+        self._observer.on_outlook(outlook)
+        if code is not None and self._waited_ms(code) <= WAITED_MS_MAX:
+            self._meet(code, outlook, store)
+
+    def _next_code(self) -> ShownCode | None:
+        try:
+            return self._codes.get(timeout=_LOOK_SECONDS)
         except queue.Empty:
-            code = None
-        outlook = self._look(store)
-        if code is None:
-            self._observer.on_outlook(outlook)
-            return
-        enrolment = store.enrolment()
-        network = self._observer.network()
-        if outlook.knowledge is None or enrolment is None or network.revoked:
-            self._observer.on_code_without_gate(code)
-            return
-        post = GatePost(enrolment.device_id, enrolment.gate_id, self._machine.boot_id)
-        self._judge(code, outlook.knowledge, post, store)
+            return None
+
+    def _waited_ms(self, code: ShownCode) -> int:
+        waited_ns = self._machine.clock.monotonic_ns() - code.seen_at_ns
+        return waited_ns // NANOSECONDS_PER_MILLISECOND
 
     def _look(self, store: KioskStore) -> GateOutlook:
+        """Read what the gate stands on; raise GateError where the journal itself is in doubt."""
         try:
-            return GateOutlook(store.knowledge(), self._time(store), store.snapshot_problem())
+            return GateOutlook(
+                store.knowledge(), store.enrolment(), self._time(store), store.snapshot_problem()
+            )
         except SnapshotUnreadableError as problem:
-            return GateOutlook(None, None, problem)
+            return GateOutlook(snapshot_problem=problem)
 
-    def _judge(
-        self, code: ShownCode, knowledge: EventKnowledge, post: GatePost, store: KioskStore
-    ) -> None:
+    def _meet(self, code: ShownCode, outlook: GateOutlook, store: KioskStore) -> None:
+        knowledge, enrolment, time = outlook.knowledge, outlook.enrolment, outlook.time
         network = self._observer.network()
-        conditions = GateConditions(
-            time=self._time(store), online=network.online, has_peers=network.has_peers
-        )
-        shown = _Presentation(code, knowledge, self._observer, self._machine.clock)
-        session = GateSession(
-            post, store.gate_store(), shown, self._machine.clock, self._machine.randomness
-        )
-        session.judge(code.text, knowledge, conditions)
+        if knowledge is None or enrolment is None or time is None:
+            self._observer.on_code_without_gate(code)
+        elif network is None or network.revoked:
+            self._observer.on_code_without_gate(code)
+        else:
+            post = GatePost(enrolment.device_id, enrolment.gate_id, self._machine.boot_id)
+            conditions = GateConditions(
+                time=time, online=network.online, has_peers=network.has_peers
+            )
+            self._session(code, knowledge, post, store).judge(code.text, knowledge, conditions)
+
+    def _session(
+        self, code: ShownCode, knowledge: EventKnowledge, post: GatePost, store: KioskStore
+    ) -> GateSession:
+        clock = self._machine.clock
+        shown = _Presentation(code, knowledge, self._observer, clock)
+        return GateSession(post, store.gate_store(), shown, clock, self._machine.randomness)
 
     def _time(self, store: KioskStore) -> TimeReading:
         return read_gate_time(

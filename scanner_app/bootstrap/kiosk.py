@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from scanner_app.bootstrap.gate_worker import (
     GateOutlook,
@@ -17,11 +18,18 @@ from scanner_app.bootstrap.office import Office, OfficeParts
 from scanner_app.bootstrap.phase import Situation, fault_of_situation, phase_of
 from scanner_app.bootstrap.status_board import StatusBoard
 from scanner_app.gate.enrolment import Enrolment
-from scanner_app.gate.kiosk import CameraCondition, EnrolmentProblem, KioskPhase, KioskStatus
+from scanner_app.gate.kiosk import (
+    CameraCondition,
+    EnrolmentProblem,
+    Fault,
+    KioskPhase,
+    KioskStatus,
+)
 from scanner_app.gate.ports import GateError
 from scanner_app.peripherals.code_source import (
     CameraPicture,
     CameraReport,
+    CameraUnusableError,
     CodeSource,
     ShownCode,
 )
@@ -31,6 +39,7 @@ from scanner_app.store.kiosk_store import KioskStore
 from scanner_app.sync.enrolment import EnrolmentProgress
 from scanner_app.sync.ports import DeviceHealth, Machine
 from scanner_app.sync.status import SyncStatus
+from shared.errors import ZeraketError
 from shared.wire.enrolment_code import PREFIX as ENROLMENT_PREFIX
 from shared.wire.enrolment_code import EnrolmentCode, InvalidEnrolmentCodeError
 from shared.wire.scanners import Health
@@ -42,6 +51,7 @@ _CAMERA_HEALTH: Final = {
     CameraCondition.LOST: Health.FAILED,
     CameraCondition.ABSENT: Health.ABSENT,
 }
+_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class KioskAudience(Protocol):
@@ -68,14 +78,23 @@ class KioskPlan:
 class Kiosk:
     """A kiosk at work, from `start` to `stop`."""
 
-    def __init__(self, plan: KioskPlan, machine: Machine, audience: KioskAudience) -> None:
+    def __init__(
+        self,
+        plan: KioskPlan,
+        machine: Machine,
+        audience: KioskAudience,
+        end: Callable[[str], None],
+    ) -> None:
+        """`end` is called, on any thread, with the reason why it makes no sense to go on."""
         self._plan = plan
+        self._end = end
         self._machine = machine
         self._audience = audience
         self._board = StatusBoard(audience.on_status)
         self._situation = Situation()
         self._situation_lock = threading.Lock()
-        self._network = NetworkConditions()
+        self._network: NetworkConditions | None = None
+        self._troubles: dict[str, str] = {}
         self._gate = GateWorker(self._open_store, self, machine)
         self._office = Office(OfficeParts(machine, self, self, plan.kiosk_name))
         self._cameras = CodeSource(
@@ -94,8 +113,9 @@ class Kiosk:
     def stop(self) -> None:
         """End all threads; nothing that was journaled is lost, nothing that was not was shown."""
         self._cameras.stop()
-        self._office.stop()
+        # Before the office, which the gate starts when its store is open.
         self._gate.stop()
+        self._office.stop()
 
     def submit(self, code: ShownCode) -> None:
         """Take in a code from a hand scanner."""
@@ -108,8 +128,7 @@ class Kiosk:
         except InvalidEnrolmentCodeError:
             self._board.report(enrolment_problem=EnrolmentProblem.CODE_INVALID)
             return
-        secure = code.server_address.startswith("https://")
-        if self._plan.production and not (secure or _is_loopback(code.server_address)):
+        if self._plan.production and not _is_confidential(code.server_address):
             self._board.report(enrolment_problem=EnrolmentProblem.SERVER_UNTRUSTED)
             return
         self._office.enrol(code)
@@ -118,29 +137,39 @@ class Kiosk:
 
     def _open_store(self) -> KioskStore:
         directory = self._plan.state_directory
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         key = load_store_key(directory, self._machine.randomness, trusted_system_keyring())
         return KioskStore.open(directory, key)
 
     def on_store_open(self, store: KioskStore) -> None:
-        self._change(store_open=True, fault=None, store_failed=False)
+        self._change(store_open=True)
         self._office.start(store.sync_side)
 
     def on_store_fault(self, error: GateError) -> None:
-        _LOGGER.error("store_fault", extra={"error": str(error), "code": error.code})
-        fault = fault_of(error)
-        self._change(fault=fault, store_failed=fault is None)
+        self._note_trouble("store", error)
+        self._change(store_failed=True, fault=fault_of(error))
 
     def on_judged(self, judged: JudgedCode) -> None:
-        if judged.judgement.admitted:
+        judgement = judged.judgement
+        if judgement.admitted:
             self._cameras.new_codes.admitted(judged.code.text)
         self._audience.on_verdict(judged)
-        if judged.judgement.entry is not None:
+        if judgement.entry is not None:
             self._office.scan_journaled()
+        if judgement.entry is not None or judgement.fault is not None:
+            self._note_trouble("scan", judgement.fault)
+            self._change(scan_fault=_fault_behind(judgement.fault))
 
     def on_outlook(self, outlook: GateOutlook) -> None:
-        knows_event = outlook.knowledge is not None
-        self._change(knows_event=knows_event, snapshot_damaged=outlook.snapshot_problem is not None)
+        self._note_trouble("store", None)
+        self._note_trouble("snapshot", outlook.snapshot_problem)
+        self._change(
+            store_failed=False,
+            fault=None,
+            knows_event=outlook.knowledge is not None,
+            snapshot_damaged=outlook.snapshot_problem is not None,
+        )
+        if outlook.knowledge is not None:
+            self._board.report(event_name=outlook.knowledge.event_name)
         if outlook.time is not None:
             self._board.report(clock_uncertainty_ms=outlook.time.uncertainty_ms)
 
@@ -149,38 +178,40 @@ class Kiosk:
         if code.text.startswith(ENROLMENT_PREFIX) and self._board.status.phase in waiting:
             self.enrol(lambda: EnrolmentCode.from_text(code.text))
 
-    def network(self) -> NetworkConditions:
+    def network(self) -> NetworkConditions | None:
         return self._network
 
     # What the office's threads say.
 
-    def on_identity(self, enrolment: Enrolment | None) -> None:
-        self._change(enrolled=enrolment is not None)
+    def on_identity(self, enrolment: Enrolment | None, *, revoked: bool) -> None:
+        self._note_trouble("office", None)
+        self._network = NetworkConditions(revoked=revoked)
+        self._change(enrolled=enrolment is not None, revoked=revoked, enrolling=None)
         if enrolment is not None:
-            self._board.report(gate_name=enrolment.gate_name, event_name=enrolment.deployment_name)
+            # The event's own name comes with the snapshot.
+            event_name = self._board.status.event_name or enrolment.deployment_name
+            self._board.report(gate_name=enrolment.gate_name, event_name=event_name)
+        self._gate.wake()
+
+    def on_office_fault(self, error: GateError) -> None:
+        self._note_trouble("office", error)
 
     def on_enrolment(self, progress: EnrolmentProgress) -> None:
-        if progress.enrolment is not None:
-            self._change(enrolled=True)
         self._change(enrolling=progress)
         self._board.report(confirmation_digits=progress.digits, enrolment_problem=progress.problem)
-        if progress.over:
-            self._network = NetworkConditions()
-            self._change(enrolling=None, revoked=False)
-            self._gate.wake()
 
     def on_sync(self, status: SyncStatus) -> None:
         revoked = status.revocation is not None
+        peers = status.active_devices
         self._network = NetworkConditions(
-            online=status.online,
-            has_peers=status.active_devices != 1,
-            revoked=revoked,
+            online=status.online, has_peers=peers is None or peers > 1, revoked=revoked
         )
-        self._change(revoked=revoked)
+        self._change(revoked=revoked, download_damaged=status.snapshot_damaged)
+        newest = status.changes_age_seconds
         self._board.report(
             online=status.online,
             waiting_scans=status.waiting_scans,
-            snapshot_age_seconds=status.changes_age_seconds,
+            snapshot_age_seconds=status.snapshot_age_seconds if newest is None else newest,
             snapshot_version=status.snapshot_version,
             ticket_count=status.ticket_count,
             conflicts=status.conflicts,
@@ -200,16 +231,40 @@ class Kiosk:
     def on_camera(self, report: CameraReport) -> None:
         self._board.report(camera=CameraCondition(report.condition))
 
+    def on_camera_unusable(self, error: CameraUnusableError) -> None:
+        self._board.report(camera=CameraCondition.ABSENT)
+        self._end(str(error))
+
+    def _note_trouble(self, part: str, error: ZeraketError | None) -> None:
+        """Log a failure once, not at every attempt, until it is over."""
+        code = None if error is None else error.code
+        if code == self._troubles.get(part):
+            return
+        if error is None:
+            self._troubles.pop(part, None)
+            _LOGGER.info("trouble_over", extra={"part": part})
+            return
+        self._troubles[part] = error.code
+        _LOGGER.error("trouble", extra={"part": part, "code": error.code, "error": str(error)})
+
     def _change(self, **changes: object) -> None:
         with self._situation_lock:
-            self._situation = self._situation.with_changes(**changes)
-            situation = self._situation
+            situation = self._situation.with_changes(**changes)
+            if situation == self._situation:
+                return
+            self._situation = situation
             self._board.report(
                 phase=phase_of(situation),
                 fault=fault_of_situation(situation),
-                snapshot_damaged=situation.snapshot_damaged,
+                snapshot_damaged=situation.newest_snapshot_damaged,
             )
 
 
-def _is_loopback(address: str) -> bool:
-    return address.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+def _fault_behind(error: ZeraketError | None) -> Fault | None:
+    return fault_of(error) if isinstance(error, GateError) else None
+
+
+def _is_confidential(address: str) -> bool:
+    """Whether nobody on the way can listen: TLS, or a server on this very machine."""
+    parts = urlsplit(address)
+    return parts.scheme == "https" or parts.hostname in _THIS_MACHINE

@@ -1,5 +1,6 @@
 """Being told to stop: SIGINT and SIGTERM are waited for by one thread, and interrupt no other."""
 
+import os
 import signal
 from typing import Final
 
@@ -14,3 +15,8 @@ def hold_stop_signals() -> None:
 def wait_for_stop_signal() -> None:
     """Return when the program is told to stop."""
     signal.sigwait(_STOP_SIGNALS)
+
+
+def tell_this_program_to_stop() -> None:
+    """Do from within what a supervisor does from outside; any thread may."""
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -13,10 +13,10 @@ from PySide6.QtQuick import QQuickWindow
 
 from scanner_app.gate.kiosk import KioskStatus
 from scanner_app.ui.dispatch import MainThreadDispatcher
+from scanner_app.ui.painting import Painted, PaintWatch
 from scanner_app.ui.palette import Theme
 from scanner_app.ui.presentation import Manner
 from scanner_app.ui.preview import CameraPreview, Frame, PreviewFeed
-from scanner_app.ui.singletons import protect_singletons
 from scanner_app.ui.sounds import SoundPlayer
 from scanner_app.ui.texts import LANGUAGES, load_wordings
 from scanner_app.ui.verdict_words import ShownVerdict
@@ -67,6 +67,7 @@ class KioskWindow:
         self._wedge = KeyWedgeFilter(parts.on_character, parts.clock)
         self._engine = QQmlApplicationEngine()
         self._window = self._load()
+        self._paint_watch = PaintWatch(self._window)
         application.installEventFilter(self._wedge)
         self._open(how.size)
 
@@ -84,10 +85,13 @@ class KioskWindow:
         """Show how the kiosk stands."""
         self.post(lambda: self._view_model.show_status(status))
 
-    def show_verdict(self, verdict: ShownVerdict) -> None:
-        """Sound and show a verdict, in place of the one before."""
+    def show_verdict(self, verdict: ShownVerdict, painted: Painted | None = None) -> None:
+        """Sound and show a verdict, in place of the one before.
+
+        `painted` is called on the main thread when it is on the screen.
+        """
         self._sounds.play(verdict.face.sound)
-        self.post(lambda: self._view_model.show_verdict(verdict))
+        self.post(lambda: self._put_up(verdict, painted))
 
     def show_frame(self, frame: Frame) -> None:
         """Show a camera's picture, unless the one before is still on its way."""
@@ -113,6 +117,12 @@ class KioskWindow:
         self._window.deleteLater()
         self._engine.deleteLater()
 
+    def _put_up(self, verdict: ShownVerdict, painted: Painted | None) -> None:
+        if painted is not None:
+            self._paint_watch.await_frame(painted)
+        self._view_model.show_verdict(verdict)
+        self._window.update()  # A repeat changes nothing, and must be told of all the same.
+
     def _load(self) -> QQuickWindow:
         qmlRegisterType(CameraPreview, "Zeraket.Gate", 1, 0, "CameraPreview")  # type: ignore[call-overload]
         faults: list[QQmlError] = []
@@ -127,6 +137,8 @@ class KioskWindow:
     def _open(self, size: tuple[int, int] | None) -> None:
         self._window.setColor(QColor(self._view_model.screen.colours.background))
         if size is None:
+            # Without a window manager, as on many kiosks, nobody else makes it fill the screen.
+            self._window.setGeometry(self._window.screen().geometry())
             self._window.showFullScreen()
         else:
             self._window.resize(QSize(*size))
@@ -135,8 +147,9 @@ class KioskWindow:
 
 def make_application() -> QGuiApplication:
     """Give Qt's application, made once a process, with a font that has every language's letters."""
-    protect_singletons()
     os.environ.setdefault("LC_ALL", "C.UTF-8")  # Qt warns of any other.
+    # Drawing on a thread of its own would wait for Python while Python waits for the drawing.
+    os.environ.setdefault("QSG_RENDER_LOOP", "basic")
     application = QGuiApplication.instance() or QGuiApplication(["zeraket-gate"])
     if not isinstance(application, QGuiApplication):
         message = "an application without a screen runs in this process already"

@@ -16,6 +16,7 @@ from scanner_app.ui.verdict_words import ShownVerdict, initials, local_moment, v
 from scanner_app.ui.wording import Wording
 
 RECENT_SCANS_MAX: Final = 10
+_BLIND: Final = frozenset({CameraCondition.ABSENT, CameraCondition.LOST})
 
 _VIEWS: Final = {
     KioskPhase.AWAITING_ENROLMENT: View.ENROLMENT,
@@ -65,7 +66,7 @@ def present(presented: Presented, manner: Manner, wordings: Mapping[str, Wording
         case View.CONFIRMATION:
             return _confirmation_screen(status, frame, wording)
         case View.SCANNING:
-            return _scanning_screen(status, frame, wording)
+            return _scanning_screen(frame, wording)
         case _:
             return _notice_screen(status, frame, manner.theme, wording)
 
@@ -96,7 +97,7 @@ def _frame(presented: Presented, manner: Manner, wordings: Mapping[str, Wording]
             LanguageChoice(code, other.name, code == manner.language)
             for code, other in wordings.items()
         ),
-        night=manner.theme is Theme.NIGHT,
+        live=presented.status.camera not in _BLIND,
     )
 
 
@@ -114,11 +115,9 @@ def _verdict_screen(shown: ShownVerdict, frame: Screen, theme: Theme, wording: W
     )
 
 
-def _scanning_screen(status: KioskStatus, frame: Screen, wording: Wording) -> Screen:
-    blind = status.camera in {CameraCondition.ABSENT, CameraCondition.LOST}
-    key = "scanning.no_camera" if blind else "scanning.invitation"
-    shape = Shape.DEVICE if blind else Shape.PHONE
-    return replace(frame, view=View.SCANNING, shape=shape, headline=wording.say(key))
+def _scanning_screen(frame: Screen, wording: Wording) -> Screen:
+    key = "scanning.invitation" if frame.live else "scanning.no_camera"
+    return replace(frame, view=View.SCANNING, shape=Shape.PHONE, headline=wording.say(key))
 
 
 def _enrolment_screen(status: KioskStatus, frame: Screen, wording: Wording) -> Screen:

@@ -96,4 +96,5 @@ class Screen:
     status: tuple[StatusItem, ...] = ()
     recent: tuple[RecentScan, ...] = ()
     languages: tuple[LanguageChoice, ...] = ()
-    night: bool = False
+    live: bool = True
+    """Whether the camera's picture is worth showing."""

@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from scanner_app.ui.verdict_screens import VERDICT_SCREENS, VerdictScreen
-from scanner_app.ui.wording import Wording
+from scanner_app.ui.wording import Wording, grouped
 from shared.admission.verdict import Admit, Explanation, Outcome, Reason, Refusal, Refuse, Verdict
 from shared.ids import GateId
 
@@ -139,7 +139,7 @@ def _explanation(reason: Reason, wording: Wording) -> str:
     if explanation in _COUNTED:
         return wording.count(key, limit or 0)
     if explanation is Explanation.CAPACITY:
-        return wording.say(key, count=str(limit or 0))
+        return wording.say(key, count=grouped(limit or 0))
     return wording.say(key)
 
 

@@ -80,6 +80,8 @@ class FoldContext:
     travel_ms: int = 0
     """The least time between two different gates; 0 switches the check off."""
     capacity: int | None = None
+    exits_scanned: bool = True
+    """Where they are not, coming back is lawful, and only two places at once contradict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +151,7 @@ def _ticket_conflicts(
     ticket_id: TicketId, scans: list[RecordedScan], context: FoldContext
 ) -> Iterator[Conflict]:
     subject = f"{ticket_id:016x}"
-    twice = [
-        pair for pair in pairwise(scans) if all(scan.direction is Direction.ENTRY for scan in pair)
-    ]
+    twice = [pair for pair in pairwise(scans) if _enters_twice(*pair, context)]
     if twice:
         yield _pairs_conflict(ConflictKind.SAME_TICKET_TWICE, subject, twice)
     too_fast = [pair for pair in pairwise(scans) if _travels_too_fast(*pair, context.travel_ms)]
@@ -172,6 +172,11 @@ def _ticket_conflicts(
             tuple(scan.scan_id for scan in late),
             concurrent=all(scan.earliest_ms < (revoked_ms or 0) for scan in late),
         )
+
+
+def _enters_twice(first: RecordedScan, second: RecordedScan, context: FoldContext) -> bool:
+    entries = first.direction is second.direction is Direction.ENTRY
+    return entries and (context.exits_scanned or first.overlaps(second))
 
 
 def _travels_too_fast(first: RecordedScan, second: RecordedScan, travel_ms: int) -> bool:

@@ -38,6 +38,16 @@ Item {
         CameraPreview {
             anchors.fill: parent
             feed: view.feed
+            objectName: "preview"
+            visible: view.shown.live
+        }
+
+        ShapeMark {
+            anchors.fill: parent
+            anchors.margins: view.unit * 10
+            ink: "white"
+            shape: "device"
+            visible: !view.shown.live
         }
     }
 

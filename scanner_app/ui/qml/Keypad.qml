@@ -44,6 +44,7 @@ Column {
 
                     colours: keypad.colours
                     height: keypad.keyHeight
+                    objectName: "key-" + text
                     text: keypad.rows[row.index][index]
                     unit: keypad.unit
                     width: (keypad.width - 9 * keypad.spacing) / 10
@@ -59,6 +60,7 @@ Column {
         TouchButton {
             colours: keypad.colours
             height: keypad.keyHeight
+            objectName: "key-erase"
             text: keypad.labels.erase
             unit: keypad.unit
             width: (keypad.width - keypad.spacing) / 2
@@ -68,7 +70,7 @@ Column {
         TouchButton {
             colours: keypad.colours
             height: keypad.keyHeight
-            objectName: "doneButton"
+            objectName: "key-done"
             text: keypad.labels.done
             unit: keypad.unit
             width: (keypad.width - keypad.spacing) / 2

@@ -32,15 +32,15 @@ Item {
     }
 
     ListView {
-        readonly property real step: recent.unit * 9 + spacing
-        readonly property int whole: Math.floor((recent.height - heading.height + spacing) / step)
+        readonly property int whole: Math.max(1, Math.floor((height + spacing) / (recent.unit * 9 + spacing)))
+        readonly property real rowHeight: (height + spacing) / whole - spacing
 
         anchors.left: parent.left
         anchors.right: parent.right
         anchors.top: heading.bottom
         boundsBehavior: Flickable.StopAtBounds
         clip: true
-        height: Math.max(0, whole * step - spacing)
+        height: parent.height - heading.height
         model: recent.shown.recent.length
         spacing: recent.unit
 
@@ -53,7 +53,7 @@ Item {
             })
 
             color: scan.background
-            height: recent.unit * 9
+            height: ListView.view.rowHeight
             radius: recent.unit
             width: ListView.view.width
 

@@ -29,6 +29,19 @@ Item {
             anchors.right: parent.right
             anchors.top: parent.top
             feed: view.feed
+            objectName: "preview"
+            visible: view.shown.live
+        }
+
+        ShapeMark {
+            anchors.bottom: invitation.top
+            anchors.left: parent.left
+            anchors.margins: view.unit * 6
+            anchors.right: parent.right
+            anchors.top: parent.top
+            ink: "white"
+            shape: "device"
+            visible: !view.shown.live
         }
 
         Rectangle {

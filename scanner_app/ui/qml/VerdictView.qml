@@ -8,7 +8,6 @@ Rectangle {
     required property real unit
     readonly property bool landscape: width > height
     readonly property real gap: unit * 5
-    readonly property real wordPixels: word.fontInfo.pixelSize
 
     signal tapped
 
@@ -19,6 +18,7 @@ Rectangle {
     ShapeMark {
         id: mark
 
+        objectName: "verdictShape"
         height: view.landscape ? view.height - 2 * view.gap : view.height * 0.34
         ink: view.shown.colours.accent
         shape: view.shown.shape
@@ -38,6 +38,8 @@ Rectangle {
 
         FitText {
             id: word
+
+            readonly property real pixels: fontInfo.pixelSize
 
             color: view.shown.colours.text
             font.bold: true
