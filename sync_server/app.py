@@ -2,14 +2,22 @@
 well.
 """
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Literal
 
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
+from sync_server.admissions.endpoints import router as admissions_router
+from sync_server.admissions.endpoints import scanner_router as admissions_scanner_router
 from sync_server.catalog.endpoints import router as catalog_router
+from sync_server.deployments.callers import ProofNonces
+from sync_server.deployments.endpoints import router as deployments_router
+from sync_server.deployments.endpoints import scanner_router
+from sync_server.heartbeat.endpoints import router as heartbeat_router
+from sync_server.heartbeat.endpoints import scanner_router as heartbeat_scanner_router
 from sync_server.identity.endpoints import router as identity_router
 from sync_server.kit.logging import RequestLog
 from sync_server.kit.problems import (
@@ -21,10 +29,13 @@ from sync_server.kit.problems import (
 from sync_server.kit.services import Services, ServicesDependency
 from sync_server.migrations.runner import current_revision, head_revision
 from sync_server.organizers.endpoints import router as organizers_router
+from sync_server.snapshots.endpoints import router as snapshots_router
+from sync_server.snapshots.endpoints import scanner_router as snapshots_scanner_router
 from sync_server.tickets.endpoints import router as tickets_router
 from sync_server.tickets.endpoints import wallet_router
 
 ServicesSource = Callable[[], AbstractAsyncContextManager[Services]]
+Job = Callable[[Services], Coroutine[None, None, None]]
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     identity_router,
@@ -32,6 +43,14 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     catalog_router,
     tickets_router,
     wallet_router,
+    deployments_router,
+    scanner_router,
+    snapshots_router,
+    snapshots_scanner_router,
+    admissions_router,
+    admissions_scanner_router,
+    heartbeat_router,
+    heartbeat_scanner_router,
 )
 
 
@@ -65,18 +84,26 @@ async def read_readiness(services: ServicesDependency) -> Health:
     return Health()
 
 
-def create_app(services_source: ServicesSource) -> FastAPI:
-    """Build the application; its services are opened when it starts and closed when it ends."""
+def create_app(services_source: ServicesSource, *jobs: Job) -> FastAPI:
+    """Build the application; its services are opened when it starts and closed when it ends.
+
+    `jobs` run beside the answers until the application ends.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with services_source() as services:
             app.state.services = services
+            running = [asyncio.create_task(job(services)) for job in jobs]
             yield
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
     app = FastAPI(title="ZERAKET Gate", version="1", lifespan=lifespan)
     for router in (health_router, *ROUTERS):
         app.include_router(router)
     install_problem_handlers(app)
+    app.add_middleware(ProofNonces)
     app.add_middleware(RequestLog)
     return app

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -15,7 +16,8 @@ import uvicorn
 from sync_server import doctor
 from sync_server.app import create_app
 from sync_server.composition import load_master_keys, migrate_configured, open_services
-from sync_server.demo import create_demo_data
+from sync_server.demo import TICKETS_DEFAULT, DemoData, create_demo_data
+from sync_server.deployments.stale_sessions import watch_stale_sessions
 from sync_server.identity import service as identity
 from sync_server.kit.claims import WORKER
 from sync_server.kit.keys import MasterKeyError
@@ -25,15 +27,24 @@ from sync_server.settings import Settings, UnsafeSettingsError, require_safe
 EXIT_OK: Final = 0
 EXIT_FAULT: Final = 1
 EXIT_SETTINGS: Final = 2
+STOPPING_SECONDS_MAX: Final = 3
 
 
 def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     require_safe(settings)
     load_master_keys(settings)
-    app = create_app(partial(open_services, settings))
+    app = create_app(partial(open_services, settings), watch_stale_sessions)
     host: str = arguments.host or settings.host
     port: int = settings.port if arguments.port is None else arguments.port
-    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        log_level="warning",
+        # Kiosks keep an event stream open: stopping does not wait for them to leave.
+        timeout_graceful_shutdown=STOPPING_SECONDS_MAX,
+    )
     return EXIT_OK
 
 
@@ -43,20 +54,28 @@ def _migrate(settings: Settings, _: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _demo_data(settings: Settings, _: argparse.Namespace) -> int:
-    asyncio.run(_make_demo_data(settings))
-    return EXIT_OK
-
-
-async def _make_demo_data(settings: Settings) -> None:
-    async with open_services(settings) as services:
-        made = await create_demo_data(services)
+def _demo_data(settings: Settings, arguments: argparse.Namespace) -> int:
+    made = asyncio.run(_make_demo_data(settings, arguments.tickets))
+    claims: Path | None = arguments.claims
+    if claims is not None:
+        claims.touch(mode=0o600)
+        claims.write_text("".join(f"{ticket.model_dump_json()}\n" for ticket in made.tickets))
     shown = {
         "organizer_id": str(made.organizer_id),
         "event_id": str(made.event_id),
+        "deployment_id": str(made.deployment.id),
+        "gates": [{"id": str(gate.id), "name": gate.name} for gate in made.gates],
+        "tickets": len(made.tickets),
+        "enrolment_code": made.code.model_dump(mode="json"),
         "organizer_token": made.token,
     }
     _say(json.dumps(shown))
+    return EXIT_OK
+
+
+async def _make_demo_data(settings: Settings, tickets: int) -> DemoData:
+    async with open_services(settings) as services:
+        return await create_demo_data(services, tickets)
 
 
 def _token(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -89,7 +108,7 @@ def _doctor(settings: Settings, _: argparse.Namespace) -> int:
 _COMMANDS: Final[dict[str, tuple[str, Callable[[Settings, argparse.Namespace], int]]]] = {
     "serve": ("answer requests until stopped", _serve),
     "migrate": ("bring the database to this program's revision", _migrate),
-    "demo-data": ("make an organizer and an event to play with; prints a token", _demo_data),
+    "demo-data": ("make an event with tickets and a deployment to play with", _demo_data),
     "token": ("make a person and print a session token for them, once", _token),
     "openapi": ("print the API's description", _openapi),
     "doctor": ("check settings, keys, database, clock and disk", _doctor),
@@ -104,6 +123,13 @@ def _parser() -> argparse.ArgumentParser:
         if name == "serve":
             command.add_argument("--host", help="address to listen on")
             command.add_argument("--port", type=int, help="port to listen on")
+        if name == "demo-data":
+            command.add_argument(
+                "--tickets", type=int, default=TICKETS_DEFAULT, help="how many tickets to issue"
+            )
+            command.add_argument(
+                "--claims", type=Path, help="file for the claim tokens, one JSON line a ticket"
+            )
         if name == "token":
             command.add_argument("name", help="the person's name")
     return parser

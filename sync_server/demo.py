@@ -6,19 +6,34 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from shared.ids import EventId, OrganizerId
+from shared.ids import DeploymentId, EventId, OrganizerId
 from sync_server.catalog import service as catalog
-from sync_server.catalog.schemas import NewEvent, NewGate, NewTicketType, NewZone
+from sync_server.catalog.schemas import GateShown, NewEvent, NewGate, NewTicketType, NewZone
+from sync_server.deployments import service as deployments
+from sync_server.deployments.schemas import (
+    DeploymentShown,
+    EnrolmentCodeShown,
+    NewDeployment,
+    NewEnrolmentCode,
+)
 from sync_server.identity import service as identity
 from sync_server.identity.callers import UserCaller
 from sync_server.identity.rules import SessionToken
 from sync_server.kit.claims import WORKER, user_claims
 from sync_server.kit.instants import instant
+from sync_server.kit.server_keys import open_server_keys
 from sync_server.kit.services import Services
 from sync_server.organizers import service as organizers
 from sync_server.organizers.callers import OrganizerCaller
 from sync_server.organizers.rules import Capability
 from sync_server.organizers.schemas import NewOrganizer
+from sync_server.tickets import service as tickets
+from sync_server.tickets.schemas import (
+    TICKETS_PER_CALL_MAX,
+    ClaimedTicket,
+    NewTicket,
+    NewTickets,
+)
 
 GATE_NAMES: Final = ("Main gate", "North gate", "VIP gate")
 ZONES: Final = ("Ground", "VIP", "Backstage")
@@ -30,16 +45,23 @@ TICKET_TYPES: Final = (
 _HOUR_MS: Final = 3_600_000
 
 
+TICKETS_DEFAULT: Final = 2_000
+
+
 @dataclass(frozen=True, slots=True)
 class DemoData:
     """What was made; the token acts for the organizer's founder."""
 
     organizer_id: OrganizerId
     event_id: EventId
+    deployment: DeploymentShown
+    gates: tuple[GateShown, ...]
+    code: EnrolmentCodeShown = field(repr=False)
+    tickets: tuple[ClaimedTicket, ...] = field(repr=False)
     token: SessionToken = field(repr=False)
 
 
-async def create_demo_data(services: Services) -> DemoData:
+async def create_demo_data(services: Services, tickets_wanted: int = TICKETS_DEFAULT) -> DemoData:
     """Make one organizer with one event that begins now; each call makes another."""
     async with services.database.transaction(WORKER) as session:
         user_id = await identity.add_user(session, services, "Demo organizer")
@@ -51,7 +73,44 @@ async def create_demo_data(services: Services) -> DemoData:
         organizer_id = OrganizerId(organizer.id)
         caller = OrganizerCaller(user_id, session, organizer_id, frozenset(Capability))
         event_id = await _create_event(caller, services)
-    return DemoData(organizer_id, event_id, signed_in.token)
+        issued = await _issue_tickets(caller, services, event_id, tickets_wanted)
+        deployment, code = await _deploy(caller, services, event_id)
+        floor = await catalog.load_event_floor(session, organizer_id, event_id)
+    return DemoData(organizer_id, event_id, deployment, floor.gates, code, issued, signed_in.token)
+
+
+async def _issue_tickets(
+    caller: OrganizerCaller, services: Services, event_id: EventId, wanted: int
+) -> tuple[ClaimedTicket, ...]:
+    """Nine of ten tickets are of the first type; the others take turns."""
+    floor = await catalog.load_event_floor(caller.session, caller.organizer_id, event_id)
+    types = [floor.ticket_types[0].id] * 27 + [kind.id for kind in floor.ticket_types]
+    asked = [
+        NewTicket(ticket_type_id=types[number % len(types)], holder_name=f"Guest {number + 1}")
+        for number in range(wanted)
+    ]
+    issued: list[ClaimedTicket] = []
+    for start in range(0, wanted, TICKETS_PER_CALL_MAX):
+        some = NewTickets(tickets=asked[start : start + TICKETS_PER_CALL_MAX])
+        made = await tickets.issue_tickets(caller, services, event_id, some)
+        issued.extend(made.tickets)
+    return tuple(issued)
+
+
+async def _deploy(
+    caller: OrganizerCaller, services: Services, event_id: EventId
+) -> tuple[DeploymentShown, EnrolmentCodeShown]:
+    floor = await catalog.load_event_floor(caller.session, caller.organizer_id, event_id)
+    wanted = NewDeployment(name="Demo doors", gate_ids=[gate.id for gate in floor.gates])
+    deployment = await deployments.create_deployment(caller, services, event_id, wanted)
+    code = await deployments.create_enrolment_code(
+        caller,
+        services,
+        open_server_keys(services),
+        (caller.organizer_id, event_id, DeploymentId(deployment.id)),
+        NewEnrolmentCode(gate_id=floor.gates[0].id),
+    )
+    return deployment, code
 
 
 async def _create_event(caller: OrganizerCaller, services: Services) -> EventId:

@@ -55,8 +55,7 @@ def server_keys_from_seed(seed: bytes) -> ServerKeys:
 
 
 def open_server_keys(services: Services) -> ServerKeys:
-    """Open the key file, or make it; processes that start together agree on the first one written.
-    """
+    """Open the key file, or make it; of processes that start together the first writes it."""
     path = services.data_directory / KEY_FILE_NAME
     if not path.exists():
         seed = services.randomness(_SEED_BYTES)

@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.ids import EventId, OrganizerId, new_uuid7
+from shared.ids import EventId, new_uuid7
+from tests.factories.tenants import Tenant
 
 _NOW_MS: Final = 1_800_000_000_000
 _INSERTS: Final = (
@@ -72,11 +73,11 @@ _INSERTS: Final = (
 
 
 async def fill_gate_tables(
-    administrator: AsyncConnection, organizer_id: OrganizerId, event_id: EventId
+    administrator: AsyncConnection, tenant: Tenant, event_id: EventId
 ) -> None:
     """Insert a row of this event into each table."""
     values: dict[str, Any] = {
-        "organizer": organizer_id,
+        "organizer": tenant.organizer_id,
         "event": event_id,
         "deployment": _some_id(),
         "device": _some_id(),

@@ -1,4 +1,6 @@
-"""Kiosks as the server meets them: keys, proofs with the server's nonce, tokens and signed batches."""
+"""Kiosks as the server meets them: keys, proofs with the server's nonce, tokens and signed
+batches.
+"""
 
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
@@ -62,22 +64,33 @@ class Kiosk:
         return build_proof(call, stamp, self.signing_point, self.sign)
 
     async def call(
-        self, method: str, path: str, *, token: str | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        **options: Any,  # noqa: ANN401 - httpx's own
     ) -> httpx.Response:
         """Call with a proof, once more where the server wants its newest nonce in it."""
-        for _ in range(2):
-            headers = {"DPoP": self.proof(method, path, token), **options.pop("headers", {})}
-            headers |= {"Authorization": f"DPoP {token}"} if token else {}
-            answer = await self.client.request(method, path, headers=headers, **options)
-            self.nonce = answer.headers.get(paths.NONCE_HEADER, self.nonce)
-            if answer.status_code != 401 or answer.json()["code"] != "use_dpop_nonce":
-                break
+        answer = await self._once(method, path, token, options)
+        if answer.status_code == 401 and answer.json()["code"] == "use_dpop_nonce":
+            answer = await self._once(method, path, token, options)
         return answer
 
-    async def get(self, path: str, **options: Any) -> httpx.Response:
+    async def _once(
+        self, method: str, path: str, token: str | None, options: dict[str, Any]
+    ) -> httpx.Response:
+        headers = {"DPoP": self.proof(method, path, token), **options.get("headers", {})}
+        headers |= {"Authorization": f"DPoP {token}"} if token else {}
+        sent = {**options, "headers": headers}
+        answer = await self.client.request(method, path, **sent)
+        self.nonce = answer.headers.get(paths.NONCE_HEADER, self.nonce)
+        return answer
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - the same
         return await self.call("GET", path, token=self.token, **options)
 
-    async def post(self, path: str, json: Any) -> httpx.Response:
+    async def post(self, path: str, json: object) -> httpx.Response:
         return await self.call("POST", path, token=self.token, json=json)
 
     async def enrol(self, text: str) -> httpx.Response:
@@ -149,10 +162,8 @@ class Door:
     def path(self) -> str:
         return f"{self.event_path}/deployments/{self.deployment_id}"
 
-    async def post(self, place: str, json: Any = None) -> httpx.Response:
-        return await self.client.post(
-            f"{self.path}{place}", json=json, headers=self.tenant.headers
-        )
+    async def post(self, place: str, json: object = None) -> httpx.Response:
+        return await self.client.post(f"{self.path}{place}", json=json, headers=self.tenant.headers)
 
     async def get(self, place: str) -> httpx.Response:
         return await self.client.get(f"{self.path}{place}", headers=self.tenant.headers)
@@ -183,7 +194,7 @@ class Door:
 
 
 async def make_door(
-    client: httpx.AsyncClient, tenant: Tenant, event_id: EventId, **settings: Any
+    client: httpx.AsyncClient, tenant: Tenant, event_id: EventId, **settings: object
 ) -> Door:
     """Make a deployment of the event's first gate."""
     path = f"{tenant.path}/events/{event_id}"

@@ -1,4 +1,6 @@
-"""Deployments, enrolment codes, devices and their sessions, used proofs; and what a device may read."""
+"""Deployments, enrolment codes, devices and their sessions, used proofs; and what a device may
+read.
+"""
 
 from typing import Final
 
@@ -50,8 +52,9 @@ def downgrade() -> None:
         )
     run(
         "DROP POLICY changes_device_insert ON changes",
+        "DROP POLICY changes_app_select ON changes",
         "DROP POLICY changes_app_insert ON changes",
-        "REVOKE INSERT ON changes FROM zeraket_app",
+        "REVOKE ALL ON changes FROM zeraket_app",
         "DROP TABLE proof_uses, scanner_sessions, devices, enrolment_codes, deployments CASCADE",
     )
     for signature, _ in _RESOLVED:
@@ -197,7 +200,9 @@ def _member_policies() -> None:
     for table in ("devices", "scanner_sessions"):
         policy(table, "zeraket_app", "SELECT", in_my_organizers(ANY_MEMBER))
         policy(table, "zeraket_app", "UPDATE", provisions)
-    policy("enrolment_codes", "zeraket_app", "INSERT", provisions)
+    for command in ("SELECT", "INSERT"):
+        policy("enrolment_codes", "zeraket_app", command, provisions)
+    policy("changes", "zeraket_app", "SELECT", in_my_organizers("scans.view"))
     policy("changes", "zeraket_app", "INSERT", f"kind = 'rules' AND {provisions}")
     run(
         "REVOKE UPDATE ON devices, scanner_sessions FROM zeraket_app",
@@ -221,7 +226,12 @@ def _worker_policies() -> None:
 
 
 def _device_policies() -> None:
-    policy("deployments", "zeraket_device", "SELECT", "id = (SELECT private.my_scanner_deployment_id())")
+    policy(
+        "deployments",
+        "zeraket_device",
+        "SELECT",
+        "id = (SELECT private.my_scanner_deployment_id())",
+    )
     for command in ("SELECT", "UPDATE"):
         policy("devices", "zeraket_device", command, "id = (SELECT private.my_device_id())")
     policy(

@@ -7,7 +7,8 @@ from sqlalchemy.engine import RowMapping
 
 from shared.clock import SettableClock
 from sync_server.kit.database import Database
-from tests.factories.tenants import Tenant, furnish, make_tenant
+from tests.factories.gate_rows import fill_gate_tables
+from tests.factories.tenants import Tenant, furnish, make_event, make_tenant
 from tests.integration.server.isolation import Matrix
 from tests.plugins.postgres import ClonedDatabase, connected, services_on
 
@@ -24,6 +25,7 @@ async def matrix(
         for name in ("Nile Nights", "Lake Sounds"):
             tenant = await make_tenant(services, name)
             await furnish(services, tenant)
+            await fill_gate_tables(administrator, tenant, await make_event(services, tenant))
             await administrator.execute(
                 text("INSERT INTO user_roles VALUES (:user_id, 'admin')"),
                 {"user_id": tenant.founder.user_id},

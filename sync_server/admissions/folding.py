@@ -1,0 +1,138 @@
+"""Reading the touched tickets' scans anew after a batch: states, conflicts, and what the gate
+should know.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.admission.facts import Direction
+from shared.admission.fold import Conflict, ConflictKind, FoldContext, Folding, RecordedScan, fold
+from shared.ids import (
+    DeviceId,
+    GateId,
+    ScanId,
+    TicketId,
+    from_signed_64,
+    ticket_id_to_hex,
+    to_signed_64,
+)
+from shared.wire.scans import Finding
+from sync_server.admissions import repository
+from sync_server.deployments.rules import Scanner
+from sync_server.kit.services import Services
+from sync_server.tickets import service as tickets
+
+
+@dataclass(frozen=True, slots=True)
+class FoldRequest:
+    """Whose batch it was, and in which instant."""
+
+    services: Services
+    scanner: Scanner
+    now: datetime
+
+    @property
+    def event(self) -> repository.Event:
+        return self.scanner.organizer_id, self.scanner.event_id
+
+
+async def fold_tickets(
+    session: AsyncSession, request: FoldRequest, ticket_ids: Sequence[TicketId]
+) -> tuple[Conflict, ...]:
+    """Fold all scans of some tickets, keep the result, and give the conflicts among them."""
+    if not ticket_ids:
+        return ()
+    stored_ids = [to_signed_64(ticket_id) for ticket_id in ticket_ids]
+    await repository.lock_tickets(session, request.event, stored_ids, request.now)
+    rows = await repository.admissions_of(session, request.scanner.event_id, stored_ids)
+    revoked = await tickets.revoked_since(session, request.scanner.event_id, ticket_ids)
+    folding = fold([_recorded(row) for row in rows], FoldContext(revoked_at_ms=revoked))
+    await _keep_states(session, request, folding)
+    await keep_conflicts(session, request, folding.conflicts)
+    await _withdraw(session, request, ticket_ids, folding.conflicts)
+    return folding.conflicts
+
+
+def findings_of(conflicts: Sequence[Conflict], scan_ids: set[UUID]) -> tuple[Finding, ...]:
+    """Give the conflicts that some of these scans are part of, as a gate hears of them."""
+    return tuple(
+        Finding(kind=conflict.kind.value, scan_ids=conflict.scan_ids)
+        for conflict in conflicts
+        if not scan_ids.isdisjoint(conflict.scan_ids)
+    )
+
+
+async def keep_conflicts(
+    session: AsyncSession, request: FoldRequest, conflicts: Sequence[Conflict]
+) -> None:
+    """Write conflicts by kind and subject; new evidence opens a resolved one again."""
+    organizer_id, event_id = request.event
+    rows = [
+        {
+            "organizer_id": organizer_id,
+            "event_id": event_id,
+            "id": request.services.new_id(),
+            "kind": conflict.kind.value,
+            "subject": conflict.subject,
+            "scan_ids": list(conflict.scan_ids),
+            "concurrent": conflict.concurrent,
+            "now": request.now,
+        }
+        for conflict in conflicts
+    ]
+    await repository.write_conflicts(session, rows)
+
+
+async def _keep_states(session: AsyncSession, request: FoldRequest, folding: Folding) -> None:
+    states = list(folding.tickets.values())
+    columns = {
+        "ticket_id": [to_signed_64(state.ticket_id) for state in states],
+        "inside": [state.inside for state in states],
+        "entries": [state.entries for state in states],
+        "last_at_ms": [state.passages[-1].at_ms for state in states],
+    }
+    await repository.write_states(session, request.event, columns)
+
+
+async def _withdraw(
+    session: AsyncSession,
+    request: FoldRequest,
+    ticket_ids: Sequence[TicketId],
+    conflicts: Sequence[Conflict],
+) -> None:
+    organizer_id, event_id = request.event
+    values = {
+        "organizer_id": organizer_id,
+        "event_id": event_id,
+        "now": request.now,
+        "subjects": [ticket_id_to_hex(ticket_id) for ticket_id in ticket_ids],
+        "still": [f"{conflict.kind.value} {conflict.subject}" for conflict in conflicts],
+    }
+    await repository.withdraw_conflicts(session, values)
+
+
+def _recorded(row: Row[Any]) -> RecordedScan:
+    return RecordedScan(
+        scan_id=ScanId(row.scan_id),
+        device_id=DeviceId(row.device_id),
+        seq=row.seq,
+        entry_hash=row.entry_hash,
+        gate_id=GateId(row.gate_id),
+        direction=Direction(row.direction),
+        earliest_ms=row.earliest_ms,
+        latest_ms=row.latest_ms,
+        ticket_id=from_signed_64(row.ticket_id),
+        admitted=True,
+    )
+
+
+def device_fork(scanner: Scanner, scan_ids: Sequence[UUID]) -> Conflict:
+    """Name a device that wrote two entries under one number; the scans are its evidence."""
+    evidence = tuple(ScanId(scan_id) for scan_id in dict.fromkeys(scan_ids))
+    return Conflict(ConflictKind.DEVICE_FORK, str(scanner.device_id), evidence)

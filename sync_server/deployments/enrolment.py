@@ -1,0 +1,135 @@
+"""A kiosk's way in: it trades an enrolment code and two public keys for a place in a deployment."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.ids import DeploymentId, DeviceId, EventId, OrganizerId
+from shared.wire.scanners import EnrolmentAnswer, EnrolmentRequest, EnrolmentState
+from shared.wire.signing import confirmation_digits
+from sync_server.catalog import service as catalog
+from sync_server.deployments import repository
+from sync_server.deployments.errors import (
+    DeviceKeyInvalidError,
+    DeviceNotFoundError,
+    DeviceRevokedError,
+    EnrolmentCodeExpiredError,
+    EnrolmentCodeUnknownError,
+    EnrolmentCodeUsedError,
+    ProofInvalidError,
+)
+from sync_server.deployments.models import Deployment, Device, StoredEnrolmentCode
+from sync_server.deployments.rules import DeviceState, is_p256_point
+from sync_server.deployments.service import enrolment_code_hash
+from sync_server.kit.claims import WORKER
+from sync_server.kit.instants import instant
+from sync_server.kit.server_keys import ServerKeys
+from sync_server.kit.services import Services
+
+_STATES = {
+    DeviceState.AWAITING_CONFIRMATION: EnrolmentState.AWAITING_CONFIRMATION,
+    DeviceState.ENROLLED: EnrolmentState.ENROLLED,
+    DeviceState.QUARANTINED: EnrolmentState.ENROLLED,
+    DeviceState.REFUSED: EnrolmentState.REFUSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenDevice:
+    """A call whose proof shows that it holds a private key, and what serves it; no session yet."""
+
+    services: Services
+    server_keys: ServerKeys
+    signing_key: bytes
+
+
+async def enrol(call: ProvenDevice, wanted: EnrolmentRequest) -> EnrolmentAnswer:
+    """Use a code up; the same kiosk may repeat the call and gets the same answer."""
+    if wanted.signing_key != call.signing_key:
+        raise ProofInvalidError
+    if not is_p256_point(wanted.sealing_key):
+        raise DeviceKeyInvalidError
+    services = call.services
+    now = instant(services.clock.now_ms())
+    code_hash = enrolment_code_hash(wanted.code)
+    device_id = services.new_id()
+    async with services.database.transaction(WORKER) as session:
+        code = await repository.use_code(session, code_hash, device_id, now)
+        if code is None:
+            return await _repeated(call, session, code_hash, now)
+        event = (OrganizerId(code.organizer_id), EventId(code.event_id))
+        place = (*event, DeploymentId(code.deployment_id))
+        deployment = await repository.find_deployment(session, place)
+        assert deployment is not None  # noqa: S101 - a foreign key says so
+        device = _device(call, wanted, code, deployment)
+        device.id, device.enrolled_at = device_id, now
+        await repository.add(session, device)
+        return await _answer(call, session, device)
+
+
+def _device(
+    call: ProvenDevice,
+    wanted: EnrolmentRequest,
+    code: StoredEnrolmentCode,
+    deployment: Deployment,
+) -> Device:
+    waits = deployment.confirm_devices
+    state = DeviceState.AWAITING_CONFIRMATION if waits else DeviceState.ENROLLED
+    keys = (wanted.signing_key, wanted.sealing_key)
+    return Device(
+        organizer_id=code.organizer_id,
+        event_id=code.event_id,
+        deployment_id=code.deployment_id,
+        gate_id=code.gate_id,
+        name=wanted.name,
+        state=state.value,
+        signing_key=wanted.signing_key,
+        sealing_key=wanted.sealing_key,
+        digits=confirmation_digits(call.server_keys.public_key, keys, wanted.code),
+        software_version=wanted.software_version,
+    )
+
+
+async def _repeated(
+    call: ProvenDevice, session: AsyncSession, code_hash: bytes, now: datetime
+) -> EnrolmentAnswer:
+    code = await repository.find_code(session, code_hash)
+    if code is None:
+        raise EnrolmentCodeUnknownError
+    if code.device_id is None and code.expires_at <= now:
+        raise EnrolmentCodeExpiredError
+    device = code.device_id and await repository.find_device(session, code.device_id)
+    if not isinstance(device, Device) or device.signing_key != call.signing_key:
+        raise EnrolmentCodeUsedError
+    return await _answer(call, session, device)
+
+
+async def read_enrolment(call: ProvenDevice, device_id: DeviceId) -> EnrolmentAnswer:
+    """Say what became of a device; to any other key it does not exist."""
+    async with call.services.database.reading(WORKER) as session:
+        device = await repository.find_device(session, device_id)
+        if device is None or device.signing_key != call.signing_key:
+            raise DeviceNotFoundError
+        return await _answer(call, session, device)
+
+
+async def _answer(call: ProvenDevice, session: AsyncSession, device: Device) -> EnrolmentAnswer:
+    state = DeviceState(device.state)
+    if state is DeviceState.REVOKED:
+        raise DeviceRevokedError
+    event = (OrganizerId(device.organizer_id), EventId(device.event_id))
+    place = (*event, DeploymentId(device.deployment_id))
+    deployment = await repository.find_deployment(session, place)
+    floor = await catalog.load_event_floor(session, *event)
+    gate_names = {gate.id: gate.name for gate in floor.gates}
+    return EnrolmentAnswer(
+        device_id=device.id,
+        deployment_id=device.deployment_id,
+        state=_STATES[state],
+        server_key=call.server_keys.public_key,
+        digits=device.digits,
+        deployment_name=deployment.name if deployment else "",
+        gate_id=device.gate_id,
+        gate_name=gate_names.get(device.gate_id, ""),
+    )
