@@ -162,6 +162,8 @@ def test_closed_camera_says_so(camera: Camera) -> None:
 def test_closing_twice_is_closing_once(camera: Camera) -> None:
     camera.close()
     camera.close()
+    with pytest.raises(CameraClosed):
+        camera.read()
 
 
 def test_closing_from_another_thread_ends_the_reading(camera: Camera) -> None:

@@ -1,16 +1,18 @@
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import segno
 
-from hardware.camera.pictures import to_gray
+from hardware.camera.pictures import encode_jpeg, to_gray
 from hardware.decoding.looks import LOOKS
 from hardware.decoding.reader import FRAMES_TO_TRY_ALL_LOOKS, CodeReader, open_code_reader
 from hardware.decoding.zbar import ZbarDecoder
 from hardware.decoding.zxing import ZxingDecoder
-from hardware.faults import DecoderUnavailable
 from hardware.ports import CodeReading, Frame, Image
 from hardware.simulators.phone_screen import Background, Scene, render_background
 from tests.unit.hardware.codes import (
@@ -148,13 +150,40 @@ def test_zbar_reads_the_same_text(*, dark_mode: bool) -> None:
     assert (reading.text, reading.decoder) == (code.text, "zbar")
 
 
-def test_missing_zbar_leaves_the_main_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyzbar", None)
-    with pytest.raises(DecoderUnavailable, match="libzbar0"):
-        ZbarDecoder()
+WITHOUT_ZBAR = """
+import sys
+from pathlib import Path
+from hardware.camera.pictures import read_picture
+from hardware.decoding.reader import open_code_reader
+from hardware.decoding.zbar import ZbarDecoder
+from hardware.ports import Frame
+try:
+    ZbarDecoder()
+except DecoderUnavailable as fault:
+    print(fault)
+(reading,) = open_code_reader().read(Frame(read_picture(Path(sys.argv[1])), 0, 0), idle=True)
+print(reading.text)
+"""
+
+
+def test_missing_zbar_leaves_the_main_decoder(tmp_path: Path) -> None:
+    """The library is hidden by a package of its name that cannot be imported."""
+    hiding = tmp_path / "pyzbar"
+    hiding.mkdir()
+    (hiding / "__init__.py").write_text("raise ImportError('no shared library')")
     code = ticket_code(VERSION_5_CHARACTERS, seed=7)
-    (reading,) = open_code_reader().read(frame_of(phone_picture(code)), idle=True)
-    assert reading.text == code.text
+    picture = tmp_path / "phone.jpg"
+    picture.write_bytes(encode_jpeg(phone_picture(code), quality=95))
+    finished = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ZBAR, picture],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(Path.cwd())))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    complaint, text = finished.stdout.splitlines()
+    assert "libzbar0" in complaint
+    assert text == code.text
 
 
 def test_open_code_reader_has_a_second_opinion_where_zbar_is_installed() -> None:

@@ -85,6 +85,8 @@ def test_every_base45_text_arrives_unchanged(text: str) -> None:
 def test_no_keys_raise_anything(keys: list[tuple[str, int]]) -> None:
     wedge = KeyboardWedge()
     at_ns = 0
+    texts: list[str | None] = []
     for character, step_ms in keys:
         at_ns += step_ms * MILLISECOND
-        wedge.feed(character, at_ns)
+        texts.append(wedge.feed(character, at_ns))
+    assert len(texts) == len(keys)
