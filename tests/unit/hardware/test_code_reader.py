@@ -156,6 +156,7 @@ from pathlib import Path
 from hardware.camera.pictures import read_picture
 from hardware.decoding.reader import open_code_reader
 from hardware.decoding.zbar import ZbarDecoder
+from hardware.faults import DecoderUnavailable
 from hardware.ports import Frame
 try:
     ZbarDecoder()
