@@ -14,8 +14,8 @@ STREAM_SPEAKING_MS: Final = 1_600
 """A wake-up stream that sent nothing for longer is not relied on."""
 POLL_QUIET_MS: Final = 750
 """Between polls while the wake-up stream is silent or down."""
-POLL_SPEAKING_MS: Final = 5_000
-"""Between polls while the stream speaks: only in case a wake-up was lost."""
+POLL_SPEAKING_MS: Final = 2_500
+"""Between polls while the stream speaks: in case a wake-up was lost, and well below ONLINE_MS."""
 MANIFEST_MS: Final = 60_000
 UPLOAD_IDLE_MS: Final = 5_000
 SET_ASIDE_MS: Final = 60_000

@@ -106,6 +106,11 @@ def test_polls_are_rare_only_while_the_stream_speaks(
     assert poll_wait_ms(heard_ago_ms) == wait_ms
 
 
+def test_a_quiet_stream_alone_never_makes_a_server_look_away() -> None:
+    slow_answer_ms = 1_000
+    assert POLL_SPEAKING_MS + slow_answer_ms < ONLINE_MS
+
+
 @pytest.mark.parametrize(
     ("offered", "held", "wanted"), [(1, None, True), (3, 2, True), (2, 2, False), (1, 2, False)]
 )
