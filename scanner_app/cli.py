@@ -8,17 +8,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from scanner_app.gate.inspection import (
+from scanner_app.gate.event_document import (
     EventDocumentError,
-    inspect_code,
+    EventUnderInspection,
     parse_time_ms,
     read_event_document,
 )
+from scanner_app.gate.inspection import inspect_code
 from shared.clock import system_clock
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
+
+
+class UsageError(Exception):
+    """What was asked for cannot be done as it was asked; the message is for whoever typed it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     inspect = commands.add_parser("inspect", help="say what a code is and how it would be judged")
     inspect.add_argument("--event", required=True, type=Path, metavar="EVENT.json")
     inspect.add_argument("--at", required=True, metavar="ISO-TIME")
-    inspect.add_argument("text", metavar="TEXT", help="the code's text, or - to read it from input")
+    inspect.add_argument(
+        "text",
+        metavar="TEXT",
+        help="the code's text, after -- where it begins with a dash, or - to read it from input",
+    )
     inspect.set_defaults(command=_inspect)
     return parser
 
@@ -66,13 +75,19 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
+    numbers = width.isdecimal() and height.isdecimal()
+    if not numbers or not int(width) * int(height):
         message = f"a window's size is like 1280x800, not {text!r}"
         raise argparse.ArgumentTypeError(message)
     return int(width), int(height)
 
 
 def _run(options: argparse.Namespace) -> int:
+    from scanner_app.bootstrap.signals import hold_stop_signals  # noqa: PLC0415
+
+    # Before anything else is loaded: numpy starts threads of its own at once, and a signal that
+    # finds one of them willing would end the kiosk in the middle of something.
+    hold_stop_signals()
     # Qt and the camera libraries take a second to load; the other commands do without them.
     from scanner_app.bootstrap.run import RunOptions, run_kiosk  # noqa: PLC0415
 
@@ -110,25 +125,45 @@ def _decode(options: argparse.Namespace) -> int:
 
 def _inspect(options: argparse.Namespace) -> int:
     try:
-        document = json.loads(options.event.read_bytes())
-        event = read_event_document(document)
-        at_ms = parse_time_ms(options.at)
-    except OSError as error:
-        return _complain(f"{options.event} cannot be read: {error.strerror}")
-    except json.JSONDecodeError as error:
-        return _complain(f"{options.event} is not JSON: {error}")
-    except EventDocumentError as error:
-        return _complain(f"{options.event}: {error}")
-    except ValueError:
-        return _complain(f"--at takes a time like 2026-11-23T18:30:00Z, not {options.at!r}")
-    text = sys.stdin.readline().rstrip("\r\n") if options.text == "-" else options.text
-    inspection = asdict(inspect_code(text, event, at_ms))
-    _print_line(inspection)
+        event = _read_event(options.event)
+        at_ms = _read_time(options.at)
+    except UsageError as error:
+        return _complain(str(error))
+    text = _read_text() if options.text == "-" else options.text
+    _print_line(asdict(inspect_code(text, event, at_ms)))
     return EXIT_OK
 
 
+def _read_event(path: Path) -> EventUnderInspection:
+    try:
+        return read_event_document(json.loads(path.read_bytes()))
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}"
+        raise UsageError(message) from error
+    except EventDocumentError as error:
+        message = f"{path}: {error}"
+        raise UsageError(message) from error
+    except (ValueError, RecursionError) as error:
+        message = f"{path} is not JSON: {error}"
+        raise UsageError(message) from error
+
+
+def _read_time(text: str) -> int:
+    try:
+        return parse_time_ms(text)
+    except ValueError as error:
+        message = f"--at takes a time like 2026-11-23T18:30:00Z, not {text!r}"
+        raise UsageError(message) from error
+
+
+def _read_text() -> str:
+    """Read one line of input as a scanner would send it; its spaces belong to the code."""
+    return sys.stdin.buffer.readline().decode(errors="replace").rstrip("\r\n")
+
+
 def _print_line(line: dict[str, object]) -> None:
-    print(json.dumps(line, ensure_ascii=False), flush=True)  # noqa: T201 - the command's output
+    # Escaped, so that no terminal's encoding can come in the way of a strange text or file name.
+    print(json.dumps(line), flush=True)  # noqa: T201 - the command's output
 
 
 def _complain(message: str) -> int:

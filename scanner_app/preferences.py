@@ -24,7 +24,7 @@ def read_preferences(directory: Path) -> Preferences:
     """Read what was chosen; a file that is missing or damaged means that nothing was."""
     try:
         document = json.loads((directory / FILE_NAME).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return Preferences()
     if not isinstance(document, dict):
         return Preferences()

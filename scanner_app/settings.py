@@ -27,8 +27,13 @@ class KioskSettings:
 
 def read_settings(environment: Mapping[str, str], state: Path | None) -> KioskSettings:
     """Read the environment; a state directory given on the command line goes first."""
-    default = Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     named = environment.get(STATE_VARIABLE)
-    chosen = state or (Path(named) if named else default / "zeraket-gate")
+    chosen = state or (Path(named) if named else _default_state(environment))
     production = environment.get(ENVIRONMENT_VARIABLE) != DEVELOPMENT
     return KioskSettings(chosen, production)
+
+
+def _default_state(environment: Mapping[str, str]) -> Path:
+    """Follow the XDG base directory specification, which wants relative paths ignored."""
+    base = Path(environment.get("XDG_STATE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".local" / "state") / "zeraket-gate"

@@ -35,7 +35,7 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
     if issubclass(kind, SystemExit):
         return
     _LOGGER.critical(
-        "bug", exc_info=(kind, error, trace), extra={"thread": threading.current_thread().name}
+        "bug", exc_info=(kind, error, trace), extra={"where": threading.current_thread().name}
     )
     logging.shutdown()
     os._exit(EXIT_BUG)

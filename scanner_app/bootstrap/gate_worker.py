@@ -168,18 +168,20 @@ class GateWorker:
             return GateOutlook(snapshot_problem=problem)
 
     def _meet(self, code: ShownCode, outlook: GateOutlook, store: KioskStore) -> None:
-        knowledge, enrolment, time = outlook.knowledge, outlook.enrolment, outlook.time
+        knowledge, enrolment = outlook.knowledge, outlook.enrolment
+        conditions = self._conditions(outlook.time)
+        if knowledge is None or enrolment is None or conditions is None:
+            self._observer.on_code_without_gate(code)
+            return
+        post = GatePost(enrolment.device_id, enrolment.gate_id, self._machine.boot_id)
+        self._session(code, knowledge, post, store).judge(code.text, knowledge, conditions)
+
+    def _conditions(self, time: TimeReading | None) -> GateConditions | None:
+        """Say how the gate stands; None while it may not judge."""
         network = self._observer.network()
-        if knowledge is None or enrolment is None or time is None:
-            self._observer.on_code_without_gate(code)
-        elif network is None or network.revoked:
-            self._observer.on_code_without_gate(code)
-        else:
-            post = GatePost(enrolment.device_id, enrolment.gate_id, self._machine.boot_id)
-            conditions = GateConditions(
-                time=time, online=network.online, has_peers=network.has_peers
-            )
-            self._session(code, knowledge, post, store).judge(code.text, knowledge, conditions)
+        if time is None or network is None or network.revoked:
+            return None
+        return GateConditions(time=time, online=network.online, has_peers=network.has_peers)
 
     def _session(
         self, code: ShownCode, knowledge: EventKnowledge, post: GatePost, store: KioskStore

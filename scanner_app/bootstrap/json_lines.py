@@ -51,6 +51,17 @@ class JsonLines:
     def on_picture(self, picture: CameraPicture) -> None:
         """Pictures are not events."""
 
+    def on_shown(self, judged: JudgedCode, shown_at_ns: int) -> None:
+        """Write when a verdict was on the screen; monotonic, as the camera's times are."""
+        self.write(
+            {
+                "event": "shown",
+                "scan_id": str(judged.judgement.scan_id),
+                "latency_ms": _milliseconds(shown_at_ns - judged.code.seen_at_ns),
+                "shown_at_ns": shown_at_ns,
+            }
+        )
+
     def write(self, event: dict[str, object]) -> None:
         """Write one line, whole, whichever thread it comes from."""
         line = json.dumps(event, default=str)

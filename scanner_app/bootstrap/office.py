@@ -23,7 +23,6 @@ from scanner_app.sync.ports import HealthSource, Identity, Machine, SyncStore
 from scanner_app.sync.status import SyncStatus
 from shared.wire.enrolment_code import EnrolmentCode
 
-
 _RETRY_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 2.0
 """An enrolment that waits longer for an answer is left to the end of the process."""

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from scanner_app.bootstrap.endings import EXIT_USAGE, Ending, complain, end_on_bugs
 from scanner_app.bootstrap.gate_worker import JudgedCode
 from scanner_app.bootstrap.json_lines import JsonLines
 from scanner_app.bootstrap.kiosk import Kiosk, KioskAudience, KioskPlan
 from scanner_app.bootstrap.logging import configure_logging
 from scanner_app.bootstrap.machine import this_machine
-from scanner_app.bootstrap.signals import hold_stop_signals, wait_for_stop_signal
+from scanner_app.bootstrap.signals import wait_for_stop_signal
 from scanner_app.gate.kiosk import KioskStatus
-from scanner_app.peripherals.code_source import CameraPicture
-from scanner_app.settings import read_settings
+from scanner_app.peripherals.code_source import (
+    CameraPicture,
+    CameraUnusableError,
+    check_camera,
+)
+from scanner_app.settings import KioskSettings, read_settings
 from shared.wire.enrolment_code import EnrolmentCode
 
 _NAME_LENGTH_MAX: Final = 80
@@ -62,25 +67,39 @@ class Audiences:
 
 
 def run_kiosk(options: RunOptions) -> int:
-    """Run a kiosk until it is told to stop, and give the exit code."""
+    """Run a kiosk until it is told to stop, and give the exit code.
+
+    The caller has held the stop signals back.
+    """
     configure_logging(sys.stderr)
-    hold_stop_signals()
+    end_on_bugs()
     settings = read_settings(os.environ, options.state)
+    try:
+        check_camera(options.camera, production=settings.production)
+    except CameraUnusableError as error:
+        complain(str(error))
+        return EXIT_USAGE
+    return _run(options, settings, Ending())
+
+
+def _run(options: RunOptions, settings: KioskSettings, ending: Ending) -> int:
     machine = this_machine()
     name = platform.node()[:_NAME_LENGTH_MAX] or "kiosk"
     plan = KioskPlan(settings.state_directory, options.camera, settings.production, name)
     audiences = Audiences()
     if options.json_lines:
         audiences.join(JsonLines(sys.stdout))
-    kiosk = Kiosk(plan, machine, audiences)
+    kiosk = Kiosk(plan, machine, audiences, ending.as_unusable)
     begin = _beginning(kiosk, options)
     if options.headless:
-        return _run_headless(kiosk, begin)
+        _run_headless(kiosk, begin)
+        return ending.exit_code
     # Only a kiosk with a window needs Qt.
     from scanner_app.bootstrap.window import WindowPlan, run_with_window  # noqa: PLC0415
 
     window_plan = WindowPlan(settings.state_directory, options.window, options.screenshots)
-    return run_with_window(kiosk, audiences, window_plan, begin, machine.clock)
+    exit_code = run_with_window(kiosk, audiences, window_plan, begin, machine.clock)
+    return ending.exit_code or exit_code
 
 
 def _beginning(kiosk: Kiosk, options: RunOptions) -> Callable[[], None]:
@@ -93,8 +112,7 @@ def _beginning(kiosk: Kiosk, options: RunOptions) -> Callable[[], None]:
     return begin
 
 
-def _run_headless(kiosk: Kiosk, begin: Callable[[], None]) -> int:
+def _run_headless(kiosk: Kiosk, begin: Callable[[], None]) -> None:
     begin()
     wait_for_stop_signal()
     kiosk.stop()
-    return 0

@@ -8,7 +8,10 @@ _STOP_SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
 def hold_stop_signals() -> None:
-    """Hold the signals back for `wait_for_stop_signal`; to be called before any thread starts."""
+    """Hold the signals back for `wait_for_stop_signal`.
+
+    To be called before any thread starts, those of libraries included.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
 
 

@@ -100,9 +100,13 @@ class WindowAudience:
     def _take_picture(self, name: str) -> None:
         if self._screenshots is None:
             return
+        folder = self._screenshots
+        self._window.post(lambda: self._grab(folder, name))
+
+    def _grab(self, folder: Path, name: str) -> None:
+        """Save a picture under the next number; on the main thread, which alone counts."""
         self._pictures += 1
-        path = self._screenshots / f"{self._pictures:03d}-{name.lower()}.png"
-        self._window.post(lambda: self._window.grab(path))
+        self._window.grab(folder / f"{self._pictures:03d}-{name.lower()}.png")
 
 
 def run_with_window(

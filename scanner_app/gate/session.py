@@ -21,6 +21,7 @@ from shared.admission.decide import decide
 from shared.admission.facts import Facts
 from shared.admission.verdict import Admit, Reason, Refusal, Refuse, Verdict, reason_codes
 from shared.clock import Clock
+from shared.errors import AdmissionPolicyError, ZeraketError
 from shared.ids import UUID7_RANDOMNESS_BYTES, ScanId, new_uuid7
 from shared.journal.entry import ScanEntry
 
@@ -34,6 +35,8 @@ class Judgement:
     facts: Facts | None
     row: TicketRow | None
     entry: ScanEntry | None
+    fault: ZeraketError | None = None
+    """Why the gate could not decide or could not keep the scan, behind a DEVICE_ERROR."""
 
     @property
     def admitted(self) -> bool:
@@ -97,9 +100,9 @@ class GateSession:
                 return Judgement(scan_id, verdict, gathered.facts, gathered.row, None)
             draft = self._draft(text, scan_id, gathered, verdict, knowledge)
             entry = self._store.journal.append(draft)
-        except (JournalUnwritableError, SnapshotUnreadableError):
-            fault = Refuse((Reason(Refusal.DEVICE_ERROR),))
-            return Judgement(scan_id, fault, None, None, None)
+        except (JournalUnwritableError, SnapshotUnreadableError, AdmissionPolicyError) as fault:
+            refused = Refuse((Reason(Refusal.DEVICE_ERROR),))
+            return Judgement(scan_id, refused, None, None, None, fault)
         return Judgement(scan_id, verdict, gathered.facts, gathered.row, entry)
 
     def _new_scan_id(self, conditions: GateConditions) -> ScanId:

@@ -1,23 +1,46 @@
 """The camera thread: frames in, newly shown codes out. What a code means is decided elsewhere."""
 
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware.decoding.presence import CodePresence, text_identity
 from hardware.decoding.reader import CodeReader, open_code_reader
+from hardware.faults import CameraSpecificationInvalid, SimulatorForbidden
 from hardware.ports import CodeReading, Frame
-from hardware.registry import open_camera
+from hardware.registry import open_camera, parse_camera_specification
 from hardware.supervisor import Backoff, CameraCondition, CameraState, CameraSupervisor
 from shared.credentials.layout import parse
-from shared.errors import CredentialError
+from shared.errors import CredentialError, ZeraketError
 
-_IDLE_WAIT_NS = 25_000_000
+_IDLE_WAIT_NS: Final = 25_000_000
 """Waiting this long for a frame means there is time for a second opinion about the next one."""
+_NICENESS: Final = 5
+_STOP_SECONDS: Final = 2.0
+"""A driver that hangs longer than this is left to the end of the process."""
+_SIMULATOR: Final = "simulator"
+
+
+class CameraUnusableError(ZeraketError):
+    """A camera was asked for that nobody can open, today or later."""
+
+    code = "camera_unusable"
+
+
+def check_camera(specification: str, *, production: bool) -> None:
+    """Raise CameraUnusableError for a specification that is none, or forbidden here."""
+    try:
+        wanted = parse_camera_specification(specification)
+    except CameraSpecificationInvalid as fault:
+        raise CameraUnusableError(str(fault)) from fault
+    if production and wanted.scheme == _SIMULATOR:
+        raise CameraUnusableError(str(SimulatorForbidden("a simulated camera is refused here")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +84,9 @@ class NewCodes:
         seen = tuple(readings)
         arrived = {code_identity(reading.text) for reading in self._bodies.observe(seen, at_ns)}
         changed = self._texts.observe(seen, at_ns)
+        nobody_there = not self._bodies.in_view(at_ns)
         with self._lock:
-            self._admitted -= arrived
+            self._admitted -= self._admitted if nobody_there else arrived
             return tuple(
                 reading for reading in changed if code_identity(reading.text) not in self._admitted
             )
@@ -85,7 +109,7 @@ class CameraReport:
     reason: str = ""
 
 
-_CONDITIONS = {
+_CONDITIONS: Final = {
     CameraCondition.OPENING: "starting",
     CameraCondition.WORKING: "working",
     CameraCondition.LOST: "lost",
@@ -98,6 +122,9 @@ class CodeSourceObserver(Protocol):
     def on_code(self, code: ShownCode) -> None: ...
     def on_picture(self, picture: CameraPicture) -> None: ...
     def on_camera(self, report: CameraReport) -> None: ...
+    def on_camera_unusable(self, error: CameraUnusableError) -> None:
+        """Hear that waiting will not help: the thread ends."""
+        ...
 
 
 class CodeSource:
@@ -128,9 +155,17 @@ class CodeSource:
     def stop(self) -> None:
         """End the thread and let the camera go."""
         self._supervisor.stop()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        except (CameraSpecificationInvalid, SimulatorForbidden) as fault:
+            self._observer.on_camera_unusable(CameraUnusableError(str(fault)))
+
+    def _watch(self) -> None:
+        _give_way()
         reader = open_code_reader()
         asked_ns = self._monotonic_ns()
         for frame in self._supervisor.frames():
@@ -140,10 +175,21 @@ class CodeSource:
 
     def _read(self, reader: CodeReader, frame: Frame, *, idle: bool) -> None:
         readings = reader.read(frame, idle=idle)
-        # The verdict is what people wait for, so codes go out before the preview.
-        for reading in self.new_codes.observe(readings, frame.captured_at_ns):
+        shown = self.new_codes.observe(readings, frame.captured_at_ns)
+        for reading in shown:
             self._observer.on_code(ShownCode(reading.text, frame.captured_at_ns, "camera"))
-        self._observer.on_picture(frame.image)
+        # The verdict is what people wait for: no picture stands in line before it.
+        if not shown:
+            self._observer.on_picture(frame.image)
 
     def _report(self, state: CameraState) -> None:
         self._observer.on_camera(CameraReport(_CONDITIONS[state.condition], state.reason))
+
+
+def _give_way() -> None:
+    """Let the threads that judge and show go before this one, where cores are few.
+
+    Frames come thirty times a second and one more or less does not matter; a verdict does.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

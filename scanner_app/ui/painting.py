@@ -13,12 +13,15 @@ class PaintWatch(QObject):
 
     def __init__(self, window: QQuickWindow) -> None:
         super().__init__()
+        self._window = window
         self._waiting: list[Painted] = []
         window.frameSwapped.connect(self._tell)
 
     def await_frame(self, painted: Painted) -> None:
         """Call `painted` once, on the main thread, after the next frame."""
         self._waiting.append(painted)
+        # What looks as before makes no frame of its own.
+        self._window.update()
 
     def _tell(self) -> None:
         waiting, self._waiting = self._waiting, []

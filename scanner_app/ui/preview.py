@@ -40,8 +40,7 @@ class PreviewFeed(QObject):
         with self._lock:
             if self._waiting is not None:
                 return False
-            stride = -(-frame.shape[1] // PREVIEW_WIDTH_MAX)
-            self._waiting = np.array(frame[::stride, ::stride], order="C", copy=True)
+            self._waiting = _thinned(frame, -(-frame.shape[1] // PREVIEW_WIDTH_MAX))
             return True
 
     def announce(self) -> None:
@@ -52,6 +51,15 @@ class PreviewFeed(QObject):
             self._image = _image_over(waiting)
             self._shown = waiting  # An image over foreign memory does not keep it alive.
             self.frame_changed.emit()
+
+
+def _thinned(frame: Frame, stride: int) -> Frame:
+    """Copy every so many-th pixel of every so many-th row."""
+    if frame.ndim != _COLOUR_DIMENSIONS:
+        return np.array(frame[::stride, ::stride], order="C", copy=True)
+    # Pixels moved whole take a third of the time of bytes moved one by one.
+    pixels = np.ascontiguousarray(frame[::stride]).view("V3")[:, ::stride, 0].copy()
+    return pixels.view(np.uint8).reshape(*pixels.shape, frame.shape[2])
 
 
 def _image_over(frame: Frame) -> QImage:

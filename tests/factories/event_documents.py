@@ -17,9 +17,9 @@ from tests.factories.credentials import (
 BASE_TIME = "2026-02-02T00:00:00Z"
 
 
-def a_ticket_item(**changes: Any) -> dict[str, Any]:
+def a_ticket_item(**changes: object) -> dict[str, Any]:
     """Make a valid ticket bound to the factory's holder."""
-    item = {
+    item: dict[str, Any] = {
         "ticket_id": f"{TICKET_ID:016x}",
         "gen": 1,
         "holder_alg": "p256",
@@ -30,20 +30,18 @@ def a_ticket_item(**changes: Any) -> dict[str, Any]:
     return {**item, **changes}
 
 
-def an_event_document(**changes: Any) -> dict[str, Any]:
+def an_event_document(**changes: object) -> dict[str, Any]:
     """Make the document of the factory's event; it begins three hours before its codes."""
-    document = {
+    document: dict[str, Any] = {
         "event_uuid": str(EVENT_ID),
         "base_time": BASE_TIME,
         "key_sets": [{"kid": KEY_SET_ID, "k_event": EVENT_KEY.hex()}],
-        "issuer_keys": [
-            {"ikid": ISSUER_KEY_ID, "public_key": EventKeys().issuer_public_key.hex()}
-        ],
+        "issuer_keys": [{"ikid": ISSUER_KEY_ID, "public_key": EventKeys().issuer_public_key.hex()}],
         "tickets": [a_ticket_item()],
     }
     return {**document, **changes}
 
 
-def an_event(**changes: Any) -> EventUnderInspection:
+def an_event(**changes: object) -> EventUnderInspection:
     """Read such a document."""
     return read_event_document(an_event_document(**changes))
