@@ -15,6 +15,7 @@ from scanner_app.gate.event_document import (
     read_event_document,
 )
 from scanner_app.gate.inspection import inspect_code
+from shared.admission.facts import Direction
 from shared.clock import system_clock
 
 EXIT_OK: Final = 0
@@ -62,6 +63,13 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--enrol", metavar="CODE", help="an enrolment code (TKE1:…), scanned elsewhere"
     )
+    run.add_argument(
+        "--direction",
+        type=Direction,
+        choices=tuple(Direction),
+        default=Direction.ENTRY,
+        help="which way people walk past this kiosk",
+    )
     run.add_argument("--headless", action="store_true", help="no window; needs no display")
     run.add_argument("--json", action="store_true", help="print one JSON line for every event")
     run.add_argument(
@@ -100,6 +108,7 @@ def _run(options: argparse.Namespace) -> int:
             json_lines=options.json,
             window=options.window,
             screenshots=options.screenshots,
+            direction=options.direction,
         )
     )
 

@@ -10,7 +10,6 @@ from hardware.ports import CodeReading, Corner, Image
 _TEXT_CONTENTS = frozenset(
     {zxingcpp.ContentType.Text, zxingcpp.ContentType.Mixed, zxingcpp.ContentType.GS1}
 )
-_QR_CODES = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 
 
 class ZxingDecoder:
@@ -18,12 +17,14 @@ class ZxingDecoder:
 
     def __init__(self) -> None:
         self.name = "zxing"
+        # Held here and not by the module, whose end comes after the library's own.
+        self._formats = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 
     def decode(self, gray: Image) -> tuple[CodeReading, ...]:
         # Plain text mode gives the characters as they are; others escape or group some.
         found = zxingcpp.read_barcodes(
             gray,
-            formats=_QR_CODES,
+            formats=self._formats,
             try_invert=True,
             try_downscale=False,
             text_mode=zxingcpp.TextMode.Plain,

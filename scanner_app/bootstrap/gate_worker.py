@@ -14,6 +14,7 @@ from scanner_app.gate.session import GateSession, Judgement
 from scanner_app.peripherals.code_source import ShownCode
 from scanner_app.store.kiosk_store import KioskStore
 from scanner_app.sync.ports import Machine
+from shared.admission.facts import Direction
 from shared.clock import NANOSECONDS_PER_MILLISECOND, Clock
 
 WAITING_CODES_MAX: Final = 8
@@ -81,7 +82,9 @@ class GateWorker:
         open_store: Callable[[], KioskStore],
         observer: GateWorkerObserver,
         machine: Machine,
+        direction: Direction = Direction.ENTRY,
     ) -> None:
+        self._direction = direction
         self._open_store = open_store
         self._observer = observer
         self._machine = machine
@@ -174,14 +177,22 @@ class GateWorker:
             self._observer.on_code_without_gate(code)
             return
         post = GatePost(enrolment.device_id, enrolment.gate_id, self._machine.boot_id)
-        self._session(code, knowledge, post, store).judge(code.text, knowledge, conditions)
+        session = self._session(code, knowledge, post, store)
+        judgement = session.judge(code.text, knowledge, conditions)
+        if isinstance(judgement.fault, SnapshotUnreadableError):
+            store.doubt_snapshot()
 
     def _conditions(self, time: TimeReading | None) -> GateConditions | None:
         """Say how the gate stands; None while it may not judge."""
         network = self._observer.network()
         if time is None or network is None or network.revoked:
             return None
-        return GateConditions(time=time, online=network.online, has_peers=network.has_peers)
+        return GateConditions(
+            time=time,
+            direction=self._direction,
+            online=network.online,
+            has_peers=network.has_peers,
+        )
 
     def _session(
         self, code: ShownCode, knowledge: EventKnowledge, post: GatePost, store: KioskStore

@@ -39,6 +39,7 @@ from scanner_app.store.kiosk_store import KioskStore
 from scanner_app.sync.enrolment import EnrolmentProgress
 from scanner_app.sync.ports import DeviceHealth, Machine
 from scanner_app.sync.status import SyncStatus
+from shared.admission.facts import Direction
 from shared.errors import ZeraketError
 from shared.wire.enrolment_code import PREFIX as ENROLMENT_PREFIX
 from shared.wire.enrolment_code import EnrolmentCode, InvalidEnrolmentCodeError
@@ -73,6 +74,8 @@ class KioskPlan:
     camera: str
     production: bool
     kiosk_name: str
+    direction: Direction = Direction.ENTRY
+    """Which way people walk past this kiosk."""
 
 
 class Kiosk:
@@ -90,12 +93,12 @@ class Kiosk:
         self._end = end
         self._machine = machine
         self._audience = audience
-        self._board = StatusBoard(audience.on_status)
+        self._board = StatusBoard(audience.on_status, plan.direction)
         self._situation = Situation()
         self._situation_lock = threading.Lock()
         self._network: NetworkConditions | None = None
         self._troubles: dict[str, str] = {}
-        self._gate = GateWorker(self._open_store, self, machine)
+        self._gate = GateWorker(self._open_store, self, machine, plan.direction)
         self._office = Office(OfficeParts(machine, self, self, plan.kiosk_name))
         self._cameras = CodeSource(
             plan.camera, machine.clock.monotonic_ns, self, production=plan.production

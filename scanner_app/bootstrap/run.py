@@ -22,6 +22,7 @@ from scanner_app.peripherals.code_source import (
     check_camera,
 )
 from scanner_app.settings import KioskSettings, read_settings
+from shared.admission.facts import Direction
 from shared.wire.enrolment_code import EnrolmentCode
 
 _NAME_LENGTH_MAX: Final = 80
@@ -38,6 +39,7 @@ class RunOptions:
     json_lines: bool = False
     window: tuple[int, int] | None = None
     screenshots: Path | None = None
+    direction: Direction = Direction.ENTRY
 
 
 class Audiences:
@@ -85,7 +87,9 @@ def run_kiosk(options: RunOptions) -> int:
 def _run(options: RunOptions, settings: KioskSettings, ending: Ending) -> int:
     machine = this_machine()
     name = platform.node()[:_NAME_LENGTH_MAX] or "kiosk"
-    plan = KioskPlan(settings.state_directory, options.camera, settings.production, name)
+    plan = KioskPlan(
+        settings.state_directory, options.camera, settings.production, name, options.direction
+    )
     audiences = Audiences()
     if options.json_lines:
         audiences.join(JsonLines(sys.stdout))

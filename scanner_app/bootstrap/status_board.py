@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 from scanner_app.gate.kiosk import KioskPhase, KioskStatus
+from shared.admission.facts import Direction
 
 
 class StatusBoard:
     """Holds the newest KioskStatus; any thread may report, and every change is told once."""
 
-    def __init__(self, tell: Callable[[KioskStatus], None]) -> None:
+    def __init__(
+        self, tell: Callable[[KioskStatus], None], direction: Direction = Direction.ENTRY
+    ) -> None:
         """`tell` is called on the reporting thread, in the order of the changes."""
-        self._status = KioskStatus(KioskPhase.STARTING)
+        self._status = KioskStatus(KioskPhase.STARTING, direction=direction)
         self._tell = tell
         self._lock = threading.Lock()
 

@@ -73,7 +73,7 @@ class WindowAudience:
         self._audiences = audiences
         self._clock = clock
         self._screenshots = screenshots
-        self._pictures = 0
+        self._pictures = 0 if screenshots is None else len(list(screenshots.glob("*.png")))
         self._pictured: tuple[KioskPhase, bool] | None = None
 
     def on_status(self, status: KioskStatus) -> None:

@@ -4,11 +4,10 @@ Decides nothing.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from scanner_app.gate.gate_time import TimeReading
+from scanner_app.gate.local_time import day_start_ms
 from scanner_app.gate.ports import (
     EventKnowledge,
     GatePost,
@@ -207,20 +206,3 @@ def _facts(  # noqa: PLR0913, PLR0917 - the one place where the parts of Facts m
         history=history,
         policy=knowledge.rule_book.policy_for(post.gate_id, tier),
     )
-
-
-def day_start_ms(now_ms: int, timezone: str) -> int:
-    """Give the last midnight in the event's time zone, Unix milliseconds."""
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=now_ms)
-    local = moment.astimezone(_zone(timezone))
-    # Where clocks are turned back at midnight the day begins with the first of the two.
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    return int(midnight.timestamp()) * 1_000
-
-
-def _zone(name: str) -> tzinfo:
-    """Give a time zone; a kiosk that does not know the name counts days in UTC and goes on."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC

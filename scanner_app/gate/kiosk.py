@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared.admission.facts import Direction
+
 
 class KioskPhase(StrEnum):
     """What the kiosk is doing as a whole."""
@@ -66,6 +68,7 @@ class KioskStatus:
     camera: CameraCondition = CameraCondition.STARTING
     event_name: str = ""
     gate_name: str = ""
+    direction: Direction = Direction.ENTRY
     confirmation_digits: str = ""
     enrolment_problem: EnrolmentProblem | None = None
     fault: Fault | None = None

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware.decoding.presence import CodePresence, text_identity
+from hardware.decoding.presence import CodePresence
 from hardware.decoding.reader import CodeReader, open_code_reader
 from hardware.faults import CameraSpecificationInvalid, SimulatorForbidden
 from hardware.ports import CodeReading, Frame
@@ -65,6 +65,15 @@ def code_identity(text: str) -> str:
         return text
 
 
+def showing_identity(text: str) -> str:
+    """Give what stays the same until a rotating code's next window: all but the signature."""
+    try:
+        payload = parse(text)
+    except CredentialError:
+        return text
+    return f"{payload.body.hex()} {payload.header.to_bytes().hex()} {payload.window}"
+
+
 class NewCodes:
     """Says which readings deserve a verdict.
 
@@ -75,7 +84,7 @@ class NewCodes:
 
     def __init__(self) -> None:
         self._bodies = CodePresence(lambda reading: code_identity(reading.text))
-        self._texts = CodePresence(text_identity)
+        self._showings = CodePresence(lambda reading: showing_identity(reading.text))
         self._admitted: set[str] = set()
         self._lock = threading.Lock()
 
@@ -83,7 +92,7 @@ class NewCodes:
         """Give the readings to be judged; times must not run backwards."""
         seen = tuple(readings)
         arrived = {code_identity(reading.text) for reading in self._bodies.observe(seen, at_ns)}
-        changed = self._texts.observe(seen, at_ns)
+        changed = self._showings.observe(seen, at_ns)
         nobody_there = not self._bodies.in_view(at_ns)
         with self._lock:
             self._admitted -= self._admitted if nobody_there else arrived

@@ -109,6 +109,16 @@ class KioskStore:
         self.knowledge()
         return self._problem
 
+    def doubt_snapshot(self) -> None:
+        """Look at the open snapshot's file again, after a read of it failed.
+
+        What is damaged is closed; sync, which finds the damage too, fetches it anew.
+        """
+        if self._snapshot is not None:
+            self._snapshot.close()
+            self._snapshot, self._from_snapshot = None, None
+        self._data_version = -1
+
     def time_anchor(self) -> TimeAnchor | None:
         return read_anchor(self._databases.replica)
 

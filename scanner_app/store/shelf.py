@@ -15,6 +15,7 @@ from shared.journal.entry import Cursor
 from shared.wire.snapshots import Manifest
 
 _PARTIAL: Final = ".part"
+_Stamp = tuple[int, int, int] | None
 
 
 class StoredShelf:
@@ -24,19 +25,22 @@ class StoredShelf:
         self._folder = folder
         self._replica = replica
         folder.mkdir(mode=0o700, exist_ok=True)
-        self._checked_sha256 = ""
+        self._checked: tuple[str, _Stamp] | None = None
 
     def current(self) -> Manifest | None:
         """Give the manifest in use; None also where its file was lost or damaged since."""
         record = read_snapshot_record(self._replica)
         if record is None:
             return None
-        if record.manifest.sha256 != self._checked_sha256:
+        path = self._folder / record.file_name
+        # Reading the whole file is dear, so it is done again only when somebody touched it.
+        checked = (record.manifest.sha256, _stamp(path))
+        if checked != self._checked:
             try:
-                check_file(self._folder / record.file_name, record.manifest)
+                check_file(path, record.manifest)
             except SnapshotUnreadableError:
                 return None
-            self._checked_sha256 = record.manifest.sha256
+            self._checked = checked
         return record.manifest
 
     def highest_version_seen(self) -> int:
@@ -66,7 +70,7 @@ class StoredShelf:
         except OSError as error:
             raise snapshot_fault(error) from error
         self._put_in_use(record)
-        self._checked_sha256 = manifest.sha256
+        self._checked = (manifest.sha256, _stamp(self._folder / record.file_name))
         self.discard_files(keep=record.file_name)
 
     def discard_files(self, keep: str = "") -> None:
@@ -123,6 +127,15 @@ class StoredShelf:
         return self._replica.number(
             "SELECT highest FROM snapshot_versions WHERE deployment_id = ?", (deployment_id,)
         )
+
+
+def _stamp(path: Path) -> _Stamp:
+    """Give what changes when a file is written to; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _make_durable(path: Path) -> None:

@@ -64,6 +64,7 @@ class SyncLoop:
         self._machine = machine
         self._lock = threading.Lock()
         self._publishing = threading.Lock()
+        self._halted = threading.Event()
         self._status = SyncStatus()
         self._errors: dict[str, str] = {}
         self._snapshot_damaged = False
@@ -126,6 +127,7 @@ class SyncLoop:
         return left_ns / NANOSECONDS_PER_MILLISECOND / MILLISECONDS_PER_SECOND
 
     def _halt(self) -> None:
+        self._halted.set()
         self._client.stop()
         for duty in self._duties.values():
             duty.stop()
@@ -200,6 +202,8 @@ class SyncLoop:
         if isinstance(error, ServerRefusal) and error.problem_code in TOKEN_OVER:
             self._session.expire()
             self._duties["session"].retry_now()
+        if self._halted.is_set():
+            return  # What was cut off by stopping is no failure.
         with self._lock:
             known = self._errors.pop(name, None)
             if error is None or isinstance(error, SessionMissing):

@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from scanner_app.gate.kiosk import CameraCondition, Fault, KioskPhase, KioskStatus
+from scanner_app.gate.local_time import local_moment
 from scanner_app.ui.palette import PALETTES, Theme
 from scanner_app.ui.screen import Labels, LanguageChoice, RecentScan, Screen, View
 from scanner_app.ui.status_words import status_items
 from scanner_app.ui.verdict_screens import ColourFamily, Shape
-from scanner_app.ui.verdict_words import ShownVerdict, initials, local_moment, verdict_details
+from scanner_app.ui.verdict_words import ShownVerdict, initials, verdict_details
 from scanner_app.ui.wording import Wording
+from shared.admission.facts import Direction
+from shared.admission.verdict import Refusal
 
 RECENT_SCANS_MAX: Final = 10
 _BLIND: Final = frozenset({CameraCondition.ABSENT, CameraCondition.LOST})
@@ -59,7 +62,8 @@ def present(presented: Presented, manner: Manner, wordings: Mapping[str, Wording
     status, wording = presented.status, wordings[manner.language]
     frame = _frame(presented, manner, wordings)
     if presented.verdict is not None and status.phase is KioskPhase.SCANNING:
-        return _verdict_screen(presented.verdict, frame, manner.theme, wording)
+        screen = _verdict_screen(presented.verdict, frame, manner.theme, wording)
+        return _with_fault(screen, presented, wording)
     match _VIEWS.get(status.phase, View.NOTICE):
         case View.ENROLMENT:
             return _enrolment_screen(status, frame, wording)
@@ -90,7 +94,7 @@ def _frame(presented: Presented, manner: Manner, wordings: Mapping[str, Wording]
         neutral=neutral,
         labels=_labels(manner.theme, wording),
         event=presented.status.event_name,
-        gate=presented.status.gate_name,
+        gate=_gate(presented.status, wording),
         status=status_items(presented.status, wording),
         recent=tuple(_recent_scan(scan, manner.theme, wording) for scan in presented.recent),
         languages=tuple(
@@ -99,6 +103,13 @@ def _frame(presented: Presented, manner: Manner, wordings: Mapping[str, Wording]
         ),
         live=presented.status.camera not in _BLIND,
     )
+
+
+def _gate(status: KioskStatus, wording: Wording) -> str:
+    """Name the gate; one where people leave says so, since a verdict there means another thing."""
+    if status.direction is Direction.ENTRY or not status.gate_name:
+        return status.gate_name
+    return wording.say("scanning.exit_gate", gate=status.gate_name)
 
 
 def _verdict_screen(shown: ShownVerdict, frame: Screen, theme: Theme, wording: Wording) -> Screen:
@@ -115,6 +126,15 @@ def _verdict_screen(shown: ShownVerdict, frame: Screen, theme: Theme, wording: W
     )
 
 
+def _with_fault(screen: Screen, presented: Presented, wording: Wording) -> Screen:
+    """Say what hinders the gate, where that has a name, under a verdict that only says no."""
+    shown, fault = presented.verdict, presented.status.fault
+    if shown is None or fault is None or shown.verdict.code != Refusal.DEVICE_ERROR:
+        return screen
+    said = (wording.say(f"notice.{fault}.{part}") for part in ("title", "next"))
+    return replace(screen, details=tuple(said))
+
+
 def _scanning_screen(frame: Screen, wording: Wording) -> Screen:
     key = "scanning.invitation" if frame.live else "scanning.no_camera"
     return replace(frame, view=View.SCANNING, shape=Shape.PHONE, headline=wording.say(key))
@@ -129,6 +149,7 @@ def _enrolment_screen(status: KioskStatus, frame: Screen, wording: Wording) -> S
         headline=wording.say("enrolment.title"),
         instruction=wording.say("enrolment.instruction"),
         problem="" if problem is None else wording.say(f"enrolment.problem.{problem}"),
+        details=() if frame.live else (wording.say(f"status.camera_{status.camera}"),),
     )
 
 

@@ -5,10 +5,9 @@ Pure; decides nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from scanner_app.gate.local_time import local_moment
 from scanner_app.ui.verdict_screens import VERDICT_SCREENS, VerdictScreen
 from scanner_app.ui.wording import Wording, grouped
 from shared.admission.verdict import Admit, Explanation, Outcome, Reason, Refusal, Refuse, Verdict
@@ -17,7 +16,6 @@ from shared.ids import GateId
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 60 * _MINUTE_MS
 _DAY_MS: Final = 24 * _HOUR_MS
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 _UNTIL: Final = {
     Refusal.TOO_EARLY: "detail.opens_at",
@@ -69,11 +67,6 @@ def time_ago(wording: Wording, age_ms: int) -> str:
     if age_ms < _DAY_MS:
         return wording.count("ago.hours", age_ms // _HOUR_MS)
     return wording.count("ago.days", age_ms // _DAY_MS)
-
-
-def local_moment(at_ms: int, timezone: str) -> datetime:
-    """Give the moment in the event's time zone."""
-    return (_EPOCH + timedelta(milliseconds=at_ms)).astimezone(ZoneInfo(timezone))
 
 
 def time_of_day(at_ms: int, shown: ShownVerdict) -> str:

@@ -174,6 +174,35 @@ def test_a_snapshot_that_rots_while_in_use_stops_only_what_cannot_be_read(tmp_pa
     store.close()
 
 
+def test_a_snapshot_in_doubt_is_looked_at_again_and_serves_if_it_is_whole(tmp_path: Path) -> None:
+    directory = tmp_path / "store"
+    make_store(directory)
+    store = KioskStore.open(directory, STORE_KEY)
+    store.doubt_snapshot()
+    assert store.knowledge() is not None
+    assert store.snapshot_problem() is None
+    store.close()
+
+
+@pytest.mark.parametrize("damage", [overwrite(1), cut_in_half, Path.unlink])
+def test_a_snapshot_damaged_in_use_is_closed_and_fetched_again(
+    tmp_path: Path, damage: Damage
+) -> None:
+    directory = tmp_path / "store"
+    make_store(directory)
+    store = KioskStore.open(directory, STORE_KEY)
+    side = store.sync_side()
+    assert side.shelf.current() is not None
+    (file,) = (directory / "snapshots").iterdir()
+    damage(file)
+    store.doubt_snapshot()
+    assert store.knowledge() is None
+    assert store.snapshot_problem() is not None
+    assert side.shelf.current() is None, "sync sees that it must fetch it again"
+    side.close()
+    store.close()
+
+
 def test_a_damaged_record_of_changes_keeps_the_kiosk_from_starting(tmp_path: Path) -> None:
     directory = directory_with_scans(tmp_path, scans=1)
     overwrite(0)(directory / "replica.db")

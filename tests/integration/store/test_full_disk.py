@@ -19,7 +19,7 @@ PAGE_BYTES = 4_096
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own; only root may mount one."""
-    mounted = subprocess.run(  # noqa: S603
+    mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(tmp_path)],  # noqa: S607
         check=False,
         capture_output=True,
@@ -27,7 +27,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode != 0:
         pytest.skip("mounting a small disk takes root")
     yield tmp_path
-    subprocess.run(["umount", str(tmp_path)], check=True)  # noqa: S603, S607
+    subprocess.run(["umount", str(tmp_path)], check=True)  # noqa: S607
 
 
 def append_until_full(store: KioskStore) -> int:

@@ -64,7 +64,7 @@ def pipe(stream: IO[str] | None) -> IO[str]:
 @pytest.fixture
 def gate(directory: Path) -> Iterator[Gate]:
     command = [sys.executable, str(PROGRAM), str(directory), str(VISITORS)]
-    with subprocess.Popen(  # noqa: S603 - our own program
+    with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -20,6 +20,7 @@ from scanner_app.store.keyring import KEY_FILE, load_store_key
 from scanner_app.store.kiosk_store import KioskStore
 from scanner_app.store.sync_side import SyncSide
 from scanner_app.sync.ports import Machine
+from shared.admission.facts import Direction
 from shared.clock import SettableClock
 from tests.factories.admission import NOW_MS
 from tests.factories.credentials import EventKeys, P256Holder, a_core
@@ -260,6 +261,17 @@ def test_a_gate_that_was_never_started_or_never_opened_stops_at_once(
     worker.stop()
     locked.close()
     assert not worker._thread.is_alive()
+
+
+def test_where_people_leave_nobody_leaves_who_did_not_enter(
+    audience: GateAudience, machine: Machine, directory: Path
+) -> None:
+    worker = GateWorker(
+        lambda: KioskStore.open(directory, STORE_KEY), audience, machine, Direction.EXIT
+    )
+    worker.start()
+    assert at_the_gate(worker, audience, CODES[0]) == "NOT_INSIDE"
+    worker.stop()
 
 
 def test_every_verdict_comes_with_its_circumstances(

@@ -9,10 +9,10 @@ from scanner_app.gate.gather import (
     GateConditions,
     Gathered,
     credential_facts,
-    day_start_ms,
     gather,
     ticket_facts,
 )
+from scanner_app.gate.local_time import day_start_ms
 from scanner_app.gate.ports import EventKnowledge, Gate, GatePost, TicketRow, Tier
 from shared.admission.facts import (
     CredentialProblem,

@@ -12,6 +12,11 @@ def window(number: int) -> str:
     return EVENT.reference_code(a_core(), P256Holder(), COUNTER + number)
 
 
+def signed_again(number: int) -> str:
+    """Show the same window with another signature of the same length."""
+    return EVENT.reference_code(a_core(), P256Holder("somebody else"), COUNTER + number)
+
+
 class Lane:
     """A phone held before a camera that sees it ten times a second."""
 
@@ -45,6 +50,15 @@ def test_a_refused_phone_that_corrects_itself_is_judged_again() -> None:
     lane = Lane()
     assert lane.sees(window(-9)) == [window(-9)]
     assert lane.sees(window(0)) == [window(0)]
+
+
+def test_a_refused_phone_that_signs_the_same_window_again_is_not() -> None:
+    """Signatures of P-256 differ each time; a screen drawn anew is no new showing."""
+    lane = Lane()
+    first, second = window(-9), signed_again(-9)
+    assert first != second
+    assert lane.sees(first) == [first]
+    assert lane.sees(second) == []
 
 
 def test_a_phone_that_leaves_and_comes_back_is_judged_again() -> None:

@@ -21,6 +21,7 @@ from scanner_app.ui.screen import Level, Screen, View
 from scanner_app.ui.texts import LANGUAGES, load_wordings
 from scanner_app.ui.verdict_screens import VERDICT_SCREENS, ColourFamily, Shape
 from scanner_app.ui.verdict_words import ShownVerdict, initials, time_ago, verdict_details
+from shared.admission.facts import Direction
 from shared.admission.verdict import (
     Admit,
     Explanation,
@@ -307,3 +308,13 @@ def test_the_button_names_the_theme_it_leads_to() -> None:
     night = a_screen(Presented(SCANNING), theme=Theme.NIGHT)
     assert (day.labels.other_theme, night.labels.other_theme) == ("Night", "Day")
     assert day.colours != night.colours
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_gate_where_people_leave_says_so(language: str) -> None:
+    standing = replace(SCANNING, gate_name="North gate")
+    leaving = replace(standing, direction=Direction.EXIT)
+    assert a_screen(Presented(standing), language).gate == "North gate"
+    shown = a_screen(Presented(leaving), language).gate
+    assert shown.startswith("North gate")
+    assert shown != "North gate"

@@ -112,8 +112,10 @@ def test_a_revoked_gate_takes_its_verdict_off_the_screen(model: KioskViewModel) 
 
 
 def test_nothing_is_redrawn_for_the_same_status(qtbot: QtBot, model: KioskViewModel) -> None:
+    before = model.screen
     with qtbot.assertNotEmitted(model.shown_changed):
         model.show_status(SCANNING)
+    assert model.screen is before
 
 
 def test_a_language_is_shown_and_told(model: KioskViewModel, heard: Heard) -> None:
