@@ -19,6 +19,8 @@ class Frame:
     image: Image
     captured_at_ns: int
     sequence: int
+    compressed: bytes | None = None
+    """The JPEG that a gray image was read from, for whoever wants its colours."""
 
 
 @dataclass(frozen=True, slots=True)

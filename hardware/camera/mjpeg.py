@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from hardware.camera.multipart import StreamBroken, read_parts
 from hardware.camera.newest import SILENCE_LIMIT_SECONDS, Newest
-from hardware.camera.pictures import decode_picture
+from hardware.camera.pictures import decode_gray
 from hardware.faults import CameraLost, CameraSpecificationInvalid, CameraUnavailable
 from hardware.ports import Camera, Frame, MonotonicClock
 
@@ -58,9 +58,9 @@ class MjpegCamera:
     def read(self) -> Frame:
         for _ in range(_TORN_PICTURES_LIMIT):
             arrival = self._newest.take()
-            picture = decode_picture(arrival.content)
+            picture = decode_gray(arrival.content)
             if picture is not None:
-                return Frame(picture, arrival.captured_at_ns, arrival.sequence)
+                return Frame(picture, arrival.captured_at_ns, arrival.sequence, arrival.content)
         message = f"{self.label} sends pictures that cannot be read"
         raise CameraLost(message)
 

@@ -34,10 +34,19 @@ class CodeReader:
         self._second_opinion = second_opinion
         self._turn = 0
 
-    def read(self, frame: Frame, *, idle: bool = False) -> tuple[CodeReading, ...]:
-        """The codes of the frame; `idle` allows about 30 ms more for a frame without any."""
+    def read(
+        self, frame: Frame, *, idle: bool = False, hurried: bool = False
+    ) -> tuple[CodeReading, ...]:
+        """The codes of the frame.
+
+        `idle` allows about 30 ms more for a frame without any; `hurried` allows nothing more, since
+        newer frames are waiting already.
+        """
         gray = to_gray(frame.image)
-        return self._decoder.decode(_smooth(gray)) or self._look_closer(gray, idle=idle)
+        codes = self._decoder.decode(_smooth(gray))
+        if codes or hurried:
+            return codes
+        return self._look_closer(gray, idle=idle)
 
     def _look_closer(self, gray: Image, *, idle: bool) -> tuple[CodeReading, ...]:
         patches = find_busy_patches(gray, _PATCHES_LOOKED_AT)

@@ -21,6 +21,8 @@ from scanner_app.ui.texts import LANGUAGES
 from shared.clock import Clock
 from shared.wire.enrolment_code import EnrolmentCode
 
+_PREVIEW_PERIOD_NS: Final = 66_000_000
+"""Fifteen pictures a second are enough to aim a phone by."""
 _PICTURED_PHASES: Final = frozenset(KioskPhase) - {KioskPhase.STARTING}
 
 
@@ -75,6 +77,7 @@ class WindowAudience:
         self._screenshots = screenshots
         self._pictures = 0 if screenshots is None else len(list(screenshots.glob("*.png")))
         self._pictured: tuple[KioskPhase, bool] | None = None
+        self._preview_due_ns = 0
 
     def on_status(self, status: KioskStatus) -> None:
         self._window.show_status(status)
@@ -89,7 +92,10 @@ class WindowAudience:
         self._take_picture(judged.judgement.verdict.code)
 
     def on_picture(self, picture: CameraPicture) -> None:
-        self._window.show_frame(picture)
+        now_ns = self._clock.monotonic_ns()
+        if now_ns >= self._preview_due_ns:
+            self._preview_due_ns = now_ns + _PREVIEW_PERIOD_NS
+            self._window.show_frame(picture())
 
     def on_shown(self, judged: JudgedCode, shown_at_ns: int) -> None:
         """It was the window that said so."""

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.camera.pictures import picture_to_show
 from hardware.decoding.presence import CodePresence
 from hardware.decoding.reader import CodeReader, open_code_reader
 from hardware.faults import CameraSpecificationInvalid, SimulatorForbidden
@@ -21,6 +22,10 @@ from shared.errors import CredentialError, ZeraketError
 
 _IDLE_WAIT_NS: Final = 25_000_000
 """Waiting this long for a frame means there is time for a second opinion about the next one."""
+_LATE_NS: Final = 40_000_000
+"""A frame older than this was overtaken: reading is slower than the camera."""
+_FRAMES_A_TREAT_WHEN_LATE: Final = 6
+"""Then one frame of so many gets a bigger look, for codes that need one, and is shown to people."""
 _NICENESS: Final = 5
 _STOP_SECONDS: Final = 2.0
 """A driver that hangs longer than this is left to the end of the process."""
@@ -106,8 +111,8 @@ class NewCodes:
             self._admitted.add(code_identity(text))
 
 
-CameraPicture = NDArray[np.uint8]
-"""Gray or blue-green-red pixels, for whoever shows what the camera sees."""
+CameraPicture = Callable[[], NDArray[np.uint8]]
+"""Gives pixels, gray or blue-green-red; making them costs, so only who shows them asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,18 +183,19 @@ class CodeSource:
         reader = open_code_reader()
         asked_ns = self._monotonic_ns()
         for frame in self._supervisor.frames():
-            waited_ns = self._monotonic_ns() - asked_ns
-            self._read(reader, frame, idle=waited_ns >= _IDLE_WAIT_NS)
+            self._read(reader, frame, idle=self._monotonic_ns() - asked_ns >= _IDLE_WAIT_NS)
             asked_ns = self._monotonic_ns()
 
     def _read(self, reader: CodeReader, frame: Frame, *, idle: bool) -> None:
-        readings = reader.read(frame, idle=idle)
+        late = self._monotonic_ns() - frame.captured_at_ns >= _LATE_NS
+        hurried = late and frame.sequence % _FRAMES_A_TREAT_WHEN_LATE != 0
+        readings = reader.read(frame, idle=idle and not late, hurried=hurried)
         shown = self.new_codes.observe(readings, frame.captured_at_ns)
         for reading in shown:
             self._observer.on_code(ShownCode(reading.text, frame.captured_at_ns, "camera"))
         # The verdict is what people wait for: no picture stands in line before it.
-        if not shown:
-            self._observer.on_picture(frame.image)
+        if not shown and not hurried:
+            self._observer.on_picture(lambda: picture_to_show(frame))
 
     def _report(self, state: CameraState) -> None:
         self._observer.on_camera(CameraReport(_CONDITIONS[state.condition], state.reason))

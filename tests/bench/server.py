@@ -98,7 +98,7 @@ async def _floor(folder: Path, tickets: int) -> AsyncIterator[_Floor]:
             "ZERAKET_PUBLIC_URL": address,
         }
         command = [sys.executable, "-m", "sync_server", "serve", "--port", str(port)]
-        server = subprocess.Popen(  # noqa: ASYNC220, S603 - our own program
+        server = subprocess.Popen(  # noqa: ASYNC220 - our own program
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:

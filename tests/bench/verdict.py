@@ -163,7 +163,7 @@ def _figures(nanoseconds: list[int]) -> dict[str, float]:
 def _measure_start(store: Path) -> dict[str, float]:
     """Open a store in a fresh process, whose memory nothing else has used."""
     program = f"from tests.bench.verdict import print_start; print_start({str(store)!r})"
-    answer = subprocess.run(  # noqa: S603 - our own program, on a folder we made
+    answer = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     figures: dict[str, float] = json.loads(answer.stdout)

@@ -191,3 +191,10 @@ def test_open_code_reader_has_a_second_opinion_where_zbar_is_installed() -> None
     code = ticket_code(VERSION_5_CHARACTERS, seed=7)
     (reading,) = open_code_reader().read(frame_of(phone_picture(code)), idle=True)
     assert reading == CodeReading(code.text, "zxing", reading.corners)
+
+
+def test_a_hurried_reader_takes_no_second_look() -> None:
+    second = ScriptedDecoder()
+    hidden = render_background(Scene(background=Background.CROWD), np.random.default_rng(3))
+    assert CodeReader(second).read(frame_of(hidden), idle=True, hurried=True) == ()
+    assert second.pictures == []

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from hardware.camera.pictures import encode_jpeg
+from hardware.camera.pictures import encode_jpeg, picture_to_show
 from hardware.faults import CameraClosed, CameraLost, CameraUnavailable
-from hardware.ports import Camera, Image, MonotonicClock
+from hardware.ports import Camera, Frame, Image, MonotonicClock
 from hardware.registry import open_camera
 from hardware.simulators.mjpeg_camera import MjpegCameraServer
 
@@ -197,15 +197,30 @@ def test_server_shows_pictures_at_the_same_address_after_it_was_off(
         connect(address)
     camera_server.resume()
     assert camera_server.url == address
-    assert connect(address).read().image.shape == (48, 64, 3)
+    assert connect(address).read().image.shape == (48, 64)
 
 
 def test_several_viewers_see_the_same(camera_server: MjpegCameraServer, connect: Connect) -> None:
     camera_server.show(shade(80))
     viewers = [connect(camera_server.url) for _ in range(3)]
-    assert [int(viewer.read().image[0, 0, 0]) for viewer in viewers] == [80, 80, 80]
+    assert [int(viewer.read().image[0, 0]) for viewer in viewers] == [80, 80, 80]
 
 
 def read_for_ever(camera: Camera) -> None:
     while True:
         camera.read()
+
+
+def test_people_see_the_colours_that_the_decoder_does_without(
+    camera_server: MjpegCameraServer, connect: Connect
+) -> None:
+    camera_server.show(np.full((48, 64, 3), (0, 128, 255), np.uint8))
+    shown = picture_to_show(connect(camera_server.url).read())
+    assert shown.shape == (24, 32, 3)
+    assert np.allclose(shown[12, 16], (0, 128, 255), atol=12)
+
+
+def test_a_frame_that_cannot_be_decoded_again_is_shown_in_gray() -> None:
+    gray = np.full((4, 4), 9, np.uint8)
+    assert picture_to_show(Frame(gray, 0, 0, compressed=b"torn")) is gray
+    assert picture_to_show(Frame(gray, 0, 0)) is gray

@@ -39,7 +39,7 @@ class Watcher:
         self._note(lambda: self.codes.append(code))
 
     def on_picture(self, picture: CameraPicture) -> None:
-        assert picture.ndim in {2, 3}
+        assert picture().ndim in {2, 3}
         self._note(self._count)
 
     def on_camera(self, report: CameraReport) -> None:
