@@ -19,7 +19,10 @@ from shared.credentials.layout import HolderAlgorithm, SyncAge, counter_at
 
 
 class WalletKey:
-    """A P-256 key that signs as WebCrypto does: raw r‖s."""
+    """A P-256 key that signs as WebCrypto does: raw r‖s.
+
+    Always alike for the same message, as a wallet draws one code and keeps it until the next.
+    """
 
     def __init__(self) -> None:
         self._private_key = ec.generate_private_key(ec.SECP256R1())
@@ -36,7 +39,8 @@ class WalletKey:
         )
 
     def sign(self, message: bytes) -> bytes:
-        signature = self._private_key.sign(message, ec.ECDSA(hashes.SHA256()))
+        algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+        signature = self._private_key.sign(message, algorithm)
         r, s = decode_dss_signature(signature)
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 

@@ -2,11 +2,14 @@
 
 A server with embedded PostgreSQL, an event of 2,000 tickets, two kiosks that enrol themselves at
 their cameras, visitors with phones, an outage, and a revocation. Ends with a table; the exit code
-is 0 only if everything held. Usage: journey.py [FOLDER] [--close]
+is 0 only if everything held. Usage: journey.py [FOLDER] [--close]; what FOLDER holds of an earlier
+run is replaced.
 """
 
 import argparse
+import errno
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ from typing import Final
 
 from attendee import Wallet, WalletKey
 from organizer import IssuedTicket, Organizer
+from page import PAGE, write_page
 from processes import (
     KioskPlace,
     KioskProcess,
@@ -32,6 +36,9 @@ from shared.wire.rules import RuleBookDocument
 from stage import ShownText, Stage
 
 TICKETS: Final = 2_000
+_DEFAULT_FOLDER: Final = Path(".demo")
+_EXIT_INTERRUPTED: Final = 130
+_TERMINATING: Final = (signal.SIGTERM, signal.SIGHUP)
 _BOUND_EARLY: Final = 6
 _SCREENSHOT_AGE_MS: Final = 40_000
 _SLOW_CLOCK_MS: Final = 45_000
@@ -56,6 +63,16 @@ class Scene:
 
 
 @dataclass(frozen=True)
+class Visit:
+    """Somebody who steps in front of a camera, and what should come of it."""
+
+    name: str
+    expected: str
+    text: ShownText
+    dark_mode: bool = False
+
+
+@dataclass(frozen=True)
 class Visitors:
     """Tickets and phones, by what will happen to them."""
 
@@ -67,23 +84,51 @@ class Visitors:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Show the whole of ZERAKET Gate on one machine.")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(".demo"))
+    parser.add_argument("folder", nargs="?", type=Path, default=_DEFAULT_FOLDER)
     parser.add_argument("--close", action="store_true", help="close the windows at the end")
     options = parser.parse_args()
     folder: Path = options.folder.absolute()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    try:
+        _make_room(folder, ours=options.folder == _DEFAULT_FOLDER)
+    except OSError as error:
+        parser.error(f"{folder} cannot be used: {error.strerror}")
+    for number in _TERMINATING:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        return _run(folder, close=options.close)
+    except KeyboardInterrupt:
+        _say("Interrupted; everything that was started has been stopped.")
+        return _EXIT_INTERRUPTED
+
+
+def _make_room(folder: Path, *, ours: bool) -> None:
+    """Begin with an empty folder; never empty one that holds somebody's things."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()) and not (ours or (folder / PAGE).exists()):
+        raise FileExistsError(errno.EEXIST, "it holds something else; name a new folder")
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / PAGE).touch()
+
+
+def _run(folder: Path, *, close: bool) -> int:
     report = Report()
     try:
         with _everything(folder, report) as scene:
             _play(scene)
-            _leave_open(scene, close=options.close)
+            _tell(report, folder)
+            _leave_open(scene, close=close)
     except NotInTimeError as late:
         report.check(str(late), sys.stdout, held=False)
-    report.write(folder / "report.json")
-    print(f"\n{report.table()}\n")
-    print(f"Screenshots: {folder / 'screenshots'}\nReport: {folder / 'report.json'}")
+        _tell(report, folder)
     return 0 if report.all_held else 1
+
+
+def _tell(report: Report, folder: Path) -> None:
+    report.write(folder / "report.json")
+    write_page(report, folder)
+    _say(f"\n{report.table()}\n\n{report.summary()}\n")
+    _say(f"All of it with pictures: {(folder / PAGE).as_uri()}")
 
 
 @contextmanager
@@ -201,7 +246,7 @@ def _refuse(scene: Scene, visitors: Visitors) -> None:
     _visit(scene, "somebody's web address", _always("HTTPS://EXAMPLE.ORG/1"), "NOT_A_TICKET")
     _visit(scene, "a VIP ticket at the main gate", visitors.vip.code_at, "WRONG_GATE")
     scene.organizer.change_status(fifth.ticket_id, "cancelled")
-    scene.main_stage.clear()  # A change takes up to a second to reach a gate.
+    _pass_the_time(scene)  # A change takes about a second to reach a gate, on a busy machine more.
     _visit(scene, "a cancelled ticket", fifth.code_at, "CANCELLED")
 
 
@@ -214,10 +259,8 @@ def _outage(scene: Scene, visitors: Visitors) -> None:
         kiosk.wait_for_status(_SETTLING_SECONDS, online=False)
     _visit(scene, "offline, main gate", sixth.code_at, "ADMIT_PROVISIONAL")
     _visit(scene, "offline, main gate, another", fourth.code_at, "ADMIT_PROVISIONAL")
-    verdict, total_ms = scene.north_stage.present(sixth.code_at, scene.north)
-    _note(
-        scene, "offline, north gate, the first one's ticket", "ADMIT_PROVISIONAL", verdict, total_ms
-    )
+    twin = Visit("offline, north gate, the first one's ticket", "ADMIT_PROVISIONAL", sixth.code_at)
+    _visit_at(scene.north, scene.north_stage, scene.report, twin)
     _say("The server comes back")
     scene.server.start()
     for kiosk in (scene.main, scene.north):
@@ -259,18 +302,19 @@ def _revoke(scene: Scene, visitors: Visitors) -> None:
 def _visit(
     scene: Scene, name: str, text: ShownText, expected: str, *, dark_mode: bool = False
 ) -> None:
-    """Let somebody step in front of the main gate's camera."""
-    verdict, total_ms = scene.main_stage.present(text, scene.main, dark_mode=dark_mode)
-    _note(scene, name, expected, verdict, total_ms)
+    """Let somebody step in front of the main gate's camera, once it knows how the network is."""
+    scene.main.wait_for_status(_SETTLING_SECONDS, online=scene.server.is_running)
+    visit = Visit(name, expected, text, dark_mode)
+    _visit_at(scene.main, scene.main_stage, scene.report, visit)
 
 
-def _note(
-    scene: Scene, name: str, expected: str, verdict: dict[str, object], total_ms: int
-) -> None:
+def _visit_at(kiosk: KioskProcess, stage: Stage, report: Report, visit: Visit) -> None:
+    verdict, total_ms = stage.present(visit.text, kiosk, dark_mode=visit.dark_mode)
     latency = verdict["latency_ms"]
     verdict_ms = latency if isinstance(latency, float) else None
-    step = Step(name, expected, str(verdict["verdict"]), verdict_ms, total_ms)
-    scene.report.add(step, sys.stdout)
+    seen = str(verdict["verdict"])
+    step = Step(visit.name, visit.expected, seen, verdict_ms, total_ms, kiosk.picture_of(seen))
+    report.add(step, sys.stdout)
 
 
 def _leave_open(scene: Scene, *, close: bool) -> None:

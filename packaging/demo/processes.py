@@ -88,14 +88,29 @@ class ServerProcess:
         if process is not None:
             _end(process)
 
+    def pull_the_plug(self) -> None:
+        """End it as a power cut does; its PostgreSQL, a process of its own, is asked to stop."""
+        process, self._process = self._process, None
+        if process is not None:
+            _kill(process)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
     def make_demo_data(self) -> Event:
-        """Make an organizer and an event; give their ids and the organizer's token."""
-        made = subprocess.run(
-            [_BIN / "zeraket-server", "demo-data"],
-            env=self._place.environment,
-            capture_output=True,
-            check=True,
-        )
+        """Make an organizer and an event without tickets; give their ids and the owner's token."""
+        with self._place.log.open("ab") as log:
+            made = subprocess.run(
+                [_BIN / "zeraket-server", "demo-data", "--tickets", "0"],
+                env=self._place.environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                check=False,
+            )
+        if made.returncode != 0:
+            message = f"the event could not be made; see {self._place.log}"
+            raise NotInTimeError(message)
         document: Event = json.loads(made.stdout)
         return document
 
@@ -114,16 +129,34 @@ class KioskPlace:
     directory: Path
     camera: str
     screenshots: Path | None = None
+    display: str | None = None
+    """An X display that the kiosk fills, whatever the environment says."""
+
+    @property
+    def state(self) -> Path:
+        return self.directory / "state"
 
     @property
     def command(self) -> list[str]:
-        shown = (
-            ["--headless"]
-            if self.screenshots is None
-            else ["--window", "1280x800", "--screenshots", str(self.screenshots)]
-        )
-        state = str(self.directory / "state")
-        return ["run", "--camera", self.camera, "--state", state, "--json", *shown]
+        return ["run", "--camera", self.camera, "--state", str(self.state), "--json", *self._shown]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Without a display Qt draws in memory; the window is the same one."""
+        drawn: Mapping[str, str] = {}
+        if self.display is not None:
+            drawn = {"DISPLAY": self.display, "QT_QPA_PLATFORM": "xcb"}
+        elif not has_display():
+            drawn = {"QT_QPA_PLATFORM": "offscreen", "QT_QUICK_BACKEND": "software"}
+        return os.environ | {"ZERAKET_GATE_ENVIRONMENT": "development", **drawn}
+
+    @property
+    def _shown(self) -> list[str]:
+        if self.display is not None:
+            return []
+        if self.screenshots is None:
+            return ["--headless"]
+        return ["--window", "1280x800", "--screenshots", str(self.screenshots)]
 
 
 class KioskProcess:
@@ -136,24 +169,30 @@ class KioskProcess:
         self._clock = clock
         self._news = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
+        self._reader = threading.Thread()
 
-    def start(self) -> None:
+    def start(self, enrolment_code: str | None = None) -> None:
+        """Start, and forget what an earlier life has told."""
+        self.events = []
+        enrolling = [] if enrolment_code is None else ["--enrol", enrolment_code]
         self._place.directory.mkdir(parents=True, exist_ok=True)
         with (self._place.directory / "kiosk.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(_BIN / "zeraket-gate"), *self._place.command],
-                env=_kiosk_environment(),
+                [str(_BIN / "zeraket-gate"), *self._place.command, *enrolling],
+                env=self._place.environment,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
             )
-        reader = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
-        reader.start()
+        self._reader = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
+        self._reader.start()
 
     def stop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            _end(process)
+        self._leave(_end)
+
+    def pull_the_plug(self) -> None:
+        """End it as a power cut does."""
+        self._leave(_kill)
 
     def wait_until_closed(self) -> None:
         """Wait for a person to close the window."""
@@ -172,6 +211,13 @@ class KioskProcess:
     def journaled_seqs(self) -> list[int]:
         return [event["seq"] for event in self.verdicts if event["journaled"]]
 
+    def picture_of(self, verdict: str) -> str | None:
+        """Name the last screenshot of a verdict; None for a kiosk without a window."""
+        folder = self._place.screenshots
+        if folder is None:
+            return None
+        return max((file.name for file in folder.glob(f"*-{verdict.lower()}.png")), default=None)
+
     def wait_for(self, what: str, happened: Callable[[], object], seconds: float) -> None:
         """Wait for something in the events, or raise NotInTimeError that names it."""
         with self._news:
@@ -187,28 +233,29 @@ class KioskProcess:
             seconds,
         )
 
+    def _leave(self, end: Callable[[subprocess.Popen[Any]], None]) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            end(process)
+            self._reader.join()
+
     def _listen(self, process: subprocess.Popen[str]) -> None:
         if process.stdout is None:
             return
-        for line in process.stdout:
-            event = json.loads(line)
-            event["heard_ms"] = self._clock.now_ms()
-            with self._news:
-                self.events.append(event)
-                self._news.notify_all()
+        with process.stdout:
+            for line in process.stdout:
+                self._hear(line)
+
+    def _hear(self, line: str) -> None:
+        event = json.loads(line)
+        event["heard_ms"] = self._clock.now_ms()
+        with self._news:
+            self.events.append(event)
+            self._news.notify_all()
 
 
 def has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _kiosk_environment() -> Mapping[str, str]:
-    """Without a display Qt draws in memory; the window is the same one."""
-    headless = {"QT_QPA_PLATFORM": "offscreen", "QT_QUICK_BACKEND": "software"}
-    return os.environ | {
-        "ZERAKET_GATE_ENVIRONMENT": "development",
-        **({} if has_display() else headless),
-    }
 
 
 def _end(process: subprocess.Popen[Any]) -> None:
@@ -216,5 +263,9 @@ def _end(process: subprocess.Popen[Any]) -> None:
     try:
         process.wait(_STOPPING_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[Any]) -> None:
+    process.kill()
+    process.wait()

@@ -1,7 +1,7 @@
 """What the demonstration found: a line for every step, printed as a table and kept as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -21,6 +21,8 @@ class Step:
     seen: str
     verdict_ms: float | None = None
     total_ms: int | None = None
+    picture: str | None = None
+    """The screenshot that the kiosk took of it."""
 
     @property
     def held(self) -> bool:
@@ -50,7 +52,8 @@ class Report:
     def write(self, path: Path) -> None:
         document = {
             "all_held": self.all_held,
-            "verdict_ms_median": self._median_verdict_ms(),
+            "verdict_ms_median": self._verdict_ms(median),
+            "verdict_ms_max": self._verdict_ms(max),
             "steps": [{**asdict(step), "held": step.held} for step in self.steps],
         }
         path.write_text(json.dumps(document, indent=2) + "\n")
@@ -61,9 +64,18 @@ class Report:
         widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
         return "\n".join(_line(row, widths) for row in rows)
 
-    def _median_verdict_ms(self) -> float | None:
+    def summary(self) -> str:
+        """Say in a few words how it went."""
+        held = sum(step.held for step in self.steps)
+        said = f"{held} of {len(self.steps)} steps held."
+        middle, longest = self._verdict_ms(median), self._verdict_ms(max)
+        if middle is None:
+            return said
+        return f"{said} From readable frame to verdict: median {middle} ms, longest {longest} ms."
+
+    def _verdict_ms(self, choose: Callable[[list[float]], float]) -> float | None:
         times = [step.verdict_ms for step in self.steps if step.verdict_ms is not None]
-        return round(median(times), 1) if times else None
+        return round(choose(times), 1) if times else None
 
 
 def _row(step: Step) -> tuple[str, ...]:

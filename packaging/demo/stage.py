@@ -43,6 +43,13 @@ class Stage:
         self._thread.join()
         self._camera.close()
 
+    def unplug(self) -> None:
+        """Pull the camera's cable: nothing comes any more."""
+        self._camera.fall_silent()
+
+    def plug_in(self) -> None:
+        self._camera.resume()
+
     def show(self, subject: ShownText, *, dark_mode: bool = False) -> None:
         """Let somebody step forward."""
         self._dark_mode, self._subject = dark_mode, subject

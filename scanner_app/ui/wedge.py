@@ -6,14 +6,36 @@ from typing import Final
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QWindow
 
-from shared.clock import Clock
+from shared.clock import NANOSECONDS_PER_MILLISECOND, Clock
 
+_LATE_NS_MAX: Final = 2_000_000_000
+"""Later than this no key is handled: its stamp and our clock have drifted apart instead."""
 _PASSED_ON: Final = Qt.Key.Key_Escape
 _COMMANDING: Final = (
     Qt.KeyboardModifier.ControlModifier
     | Qt.KeyboardModifier.AltModifier
     | Qt.KeyboardModifier.MetaModifier
 )
+
+
+class KeyTimes:
+    """Tells when keys were pressed, by the system's stamps, as times of our monotonic clock.
+
+    Keys wait while a picture is painted; by the times at which they are handled, a scanner's text
+    would fall into two. The stamps begin anywhere, so the key that waited least sets them right.
+    """
+
+    def __init__(self) -> None:
+        self._offset_ns: int | None = None
+
+    def pressed_at_ns(self, stamp_ms: int, handled_at_ns: int) -> int:
+        """Give a key's time; it is never later than the moment at which the key is handled."""
+        stamp_ns = stamp_ms * NANOSECONDS_PER_MILLISECOND
+        offset_ns = handled_at_ns - stamp_ns
+        known_ns = self._offset_ns
+        if known_ns is None or not 0 <= offset_ns - known_ns <= _LATE_NS_MAX:
+            self._offset_ns = known_ns = offset_ns
+        return stamp_ns + known_ns
 
 
 class KeyWedgeFilter(QObject):
@@ -23,6 +45,7 @@ class KeyWedgeFilter(QObject):
         super().__init__()
         self._on_character = on_character
         self._clock = clock
+        self._times = KeyTimes()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Take a typed character out of the stream of events."""
@@ -31,7 +54,9 @@ class KeyWedgeFilter(QObject):
         if not isinstance(event, QKeyEvent) or _is_for_others(event):
             return False
         if not event.isAutoRepeat():
-            self._on_character(event.text(), self._clock.monotonic_ns())
+            handled_at_ns = self._clock.monotonic_ns()
+            pressed_at_ns = self._times.pressed_at_ns(event.timestamp(), handled_at_ns)
+            self._on_character(event.text(), pressed_at_ns)
         return True
 
 

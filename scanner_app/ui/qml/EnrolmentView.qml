@@ -8,19 +8,21 @@ Item {
     required property var shown
     required property real unit
     required property var feed
+    required property string address
+    required property string letters
     readonly property bool landscape: width > height
-    readonly property bool typing: address.typing || letters.typing
+    readonly property bool typing: addressField.typing || lettersField.typing
     readonly property real gap: unit * 2.5
 
     signal typed(string address, string letters)
     signal scanned(string text)
 
     function submit(): void {
-        if (letters.text !== "")
-            view.typed(address.text, letters.text);
-        else if (address.text !== "")
+        if (lettersField.text !== "")
+            view.typed(addressField.text, lettersField.text);
+        else if (addressField.text !== "")
             // A hand scanner has typed a whole code into the field that had the focus.
-            view.scanned(address.text);
+            view.scanned(addressField.text);
         focus = true;
     }
 
@@ -48,6 +50,18 @@ Item {
             ink: "white"
             shape: "device"
             visible: !view.shown.live
+        }
+
+        FitText {
+            anchors.bottom: parent.bottom
+            anchors.left: parent.left
+            anchors.margins: view.gap
+            anchors.right: parent.right
+            color: "white"
+            height: view.unit * 12
+            horizontalAlignment: Text.AlignHCenter
+            largest: view.unit * 4
+            text: view.shown.details.join("\n")
         }
     }
 
@@ -131,29 +145,31 @@ Item {
         y: view.typing ? 0 : view.landscape ? view.height - height - view.gap : problem.y + problem.height + view.unit
 
         TypeField {
-            id: address
+            id: addressField
 
             colours: view.shown.colours
             label: view.shown.labels.address
             objectName: "addressField"
             unit: view.unit
             width: form.cell
-            onAccepted: text !== "" && letters.text === "" && text.startsWith("TKE1:") ? view.submit() : letters.input.forceActiveFocus()
+            text: view.address
+            onAccepted: text !== "" && lettersField.text === "" && text.startsWith("TKE1:") ? view.submit() : lettersField.input.forceActiveFocus()
         }
 
         TypeField {
-            id: letters
+            id: lettersField
 
             colours: view.shown.colours
             label: view.shown.labels.letters
             objectName: "lettersField"
             unit: view.unit
             width: form.cell
+            text: view.letters
             onAccepted: view.submit()
         }
 
         TouchButton {
-            available: address.text !== ""
+            available: addressField.text !== ""
             colours: view.shown.colours
             objectName: "enrolButton"
             text: view.shown.labels.send
@@ -171,11 +187,11 @@ Item {
         anchors.leftMargin: view.gap
         anchors.right: parent.right
         anchors.rightMargin: view.gap
-        capitals: letters.typing
+        capitals: lettersField.typing
         colours: view.shown.colours
         height: Math.min(view.unit * 76, view.height - form.height - 2 * view.gap)
         labels: view.shown.labels
-        target: letters.typing ? letters.input : address.input
+        target: lettersField.typing ? lettersField.input : addressField.input
         unit: view.unit
         visible: view.typing
         onFinished: view.forceActiveFocus()

@@ -13,8 +13,9 @@ Rectangle {
     color: shown.neutral.background
 
     MouseArea {
-        // What lies below must not be tapped through the sheet.
+        // What lies below must not be tapped through the sheet; a tap beside the languages closes it.
         anchors.fill: parent
+        onClicked: sheet.closed()
     }
 
     Grid {

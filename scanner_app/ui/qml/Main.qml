@@ -11,6 +11,9 @@ Window {
     readonly property real unit: Math.min(width, height) / 100
     readonly property bool judging: shown.view === "VerdictView"
     property bool choosingLanguage: false
+    // Outlive the view that they are typed into: whose setup failed does not type it all again.
+    property string setupAddress: ""
+    property string setupLetters: ""
 
     color: shown.colours.background
     height: 600
@@ -18,6 +21,11 @@ Window {
     minimumWidth: 320
     title: "ZERAKET Gate"
     width: 1024
+    onShownChanged: {
+        if (shown.view === "ScanningView")
+            // They have served, and are nobody else's business.
+            setupAddress = setupLetters = "";
+    }
 
     HeaderBar {
         id: header
@@ -55,9 +63,15 @@ Window {
             sourceComponent: EnrolmentView {
                 feed: window.feed
                 shown: window.shown
+                address: window.setupAddress
+                letters: window.setupLetters
                 unit: window.unit
                 onScanned: text => window.kiosk.enrol_scanned(text)
-                onTyped: (address, letters) => window.kiosk.enrol_typed(address, letters)
+                onTyped: (address, letters) => {
+                    window.setupAddress = address;
+                    window.setupLetters = letters;
+                    window.kiosk.enrol_typed(address, letters);
+                }
             }
         }
 

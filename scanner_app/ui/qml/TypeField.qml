@@ -44,7 +44,8 @@ Item {
             anchors.rightMargin: field.unit * 2.5
             clip: true
             color: field.colours.text
-            font.pixelSize: Math.max(1, Math.round(field.unit * 5))
+            // Letters are to be compared with those on paper, so all of them have to be seen.
+            font.pixelSize: Math.max(1, Math.round(Math.min(field.unit * 5, Math.max(field.unit * 2.8, width * 1.45 / Math.max(1, text.length)))))
             inputMethodHints: Qt.ImhNoPredictiveText | Qt.ImhNoAutoUppercase
             maximumLength: 1024
             selectByMouse: true
