@@ -157,7 +157,10 @@ def _since(reason: Reason, shown: ShownVerdict, wording: Wording) -> str:
     key = _SINCE.get(reason.refusal)
     if key is None or reason.at_ms is None:
         return ""
-    return wording.say(key, ago=time_ago(wording, shown.at_ms - reason.at_ms))
+    age_ms = shown.at_ms - reason.at_ms
+    if reason.refusal is Refusal.STALE_CODE and age_ms < _MINUTE_MS:
+        return ""  # "A moment ago" would excuse a picture that is too old.
+    return wording.say(key, ago=time_ago(wording, age_ms))
 
 
 def _ticket_line(shown: ShownVerdict, wording: Wording) -> tuple[str, ...]:

@@ -189,6 +189,10 @@ def test_the_grounds_are_told_in_words(reason: Reason, line: str) -> None:
     assert details(reason, gate_names={OTHER_GATE: "Gate B"})[0] == line
 
 
+def test_the_age_of_an_old_picture_is_told_only_where_it_accuses() -> None:
+    assert details(Reason(Refusal.STALE_CODE, at_ms=NOW_MS - 40 * SECOND_MS)) == ()
+
+
 @pytest.mark.parametrize(
     ("refusal", "at_ms", "line"),
     [
