@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from shared.wire import paths
 from shared.wire.scans import ScanBatch, ScanBatchAnswer
@@ -16,12 +16,13 @@ from sync_server.deployments.endpoints import DeploymentPlace
 from sync_server.kit.pagination import CursorInvalidError, Page, PageDependency
 from sync_server.kit.problems import RequestInvalidError, problem_responses
 from sync_server.kit.requests import AuthenticationRequiredError
+from sync_server.kit.routing import ProblemRouter
 from sync_server.kit.services import ServicesDependency
 from sync_server.organizers.callers import MemberWith, OrganizerCaller, ScansViewer
 from sync_server.organizers.errors import CapabilityMissingError, OrganizerNotFoundError
 from sync_server.organizers.rules import Capability
 
-router = APIRouter(
+router = ProblemRouter(
     prefix="/v1/organizers/{organizer_id}/events/{event_id}/deployments/{deployment_id}",
     tags=["admissions"],
     responses=problem_responses(
@@ -32,7 +33,7 @@ router = APIRouter(
         RequestInvalidError,
     ),
 )
-scanner_router = APIRouter(tags=["scanner"])
+scanner_router = ProblemRouter(tags=["scanner"])
 ConflictResolver = Annotated[OrganizerCaller, Depends(MemberWith(Capability.SCANS_OVERRIDE))]
 
 

@@ -3,16 +3,22 @@ should know.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.admission.facts import Direction
-from shared.admission.fold import Conflict, ConflictKind, FoldContext, Folding, RecordedScan, fold
+from shared.admission.fold import (
+    Conflict,
+    ConflictKind,
+    Folding,
+    RecordedScan,
+    fold,
+)
 from shared.ids import (
     DeviceId,
     GateId,
@@ -24,9 +30,14 @@ from shared.ids import (
 )
 from shared.wire.scans import Finding
 from sync_server.admissions import repository
+from sync_server.admissions.rules import fold_context
+from sync_server.deployments import service as deployments
 from sync_server.deployments.rules import Scanner
 from sync_server.kit.services import Services
 from sync_server.tickets import service as tickets
+
+CAPACITY_SUBJECT: Final = "deployment"
+"""What the fold calls the subject of a passed capacity: all gates together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +63,30 @@ async def fold_tickets(
     await repository.lock_tickets(session, request.event, stored_ids, request.now)
     rows = await repository.admissions_of(session, request.scanner.event_id, stored_ids)
     revoked = await tickets.revoked_since(session, request.scanner.event_id, ticket_ids)
-    folding = fold([_recorded(row) for row in rows], FoldContext(revoked_at_ms=revoked))
+    context = fold_context(await deployments.load_fold_rules(session), revoked)
+    # Some tickets say nothing of how full the event is: that is asked of all of them.
+    folding = fold([_recorded(row) for row in rows], replace(context, capacity=None))
     await _keep_states(session, request, folding)
-    await keep_conflicts(session, request, folding.conflicts)
-    await _withdraw(session, request, ticket_ids, folding.conflicts)
-    return folding.conflicts
+    passed = await _capacity_passed(session, request, context.capacity)
+    conflicts = (*folding.conflicts, *passed)
+    await keep_conflicts(session, request, conflicts)
+    await _withdraw(session, request, ticket_ids, conflicts)
+    return conflicts
+
+
+async def _capacity_passed(
+    session: AsyncSession, request: FoldRequest, capacity: int | None
+) -> tuple[Conflict, ...]:
+    """Sweep the event's scans, once more people entered than there are places."""
+    if capacity is None:
+        return ()
+    event_id = request.scanner.event_id
+    await repository.lock_event(session, event_id)
+    if await repository.count_entered(session, event_id) <= capacity:
+        return ()
+    beyond = await repository.entries_beyond(session, event_id, capacity)
+    evidence = tuple(ScanId(scan_id) for scan_id in beyond)
+    return (Conflict(ConflictKind.CAPACITY_PASSED, CAPACITY_SUBJECT, evidence),) if beyond else ()
 
 
 def findings_of(conflicts: Sequence[Conflict], scan_ids: set[UUID]) -> tuple[Finding, ...]:
@@ -111,7 +141,7 @@ async def _withdraw(
         "organizer_id": organizer_id,
         "event_id": event_id,
         "now": request.now,
-        "subjects": [ticket_id_to_hex(ticket_id) for ticket_id in ticket_ids],
+        "subjects": [CAPACITY_SUBJECT, *map(ticket_id_to_hex, ticket_ids)],
         "still": [f"{conflict.kind.value} {conflict.subject}" for conflict in conflicts],
     }
     await repository.withdraw_conflicts(session, values)

@@ -77,6 +77,26 @@ _ADMISSIONS_OF = text("""
     FROM scans
     WHERE event_id = :event_id AND admitted AND ticket_id = ANY(CAST(:ticket_ids AS bigint[]))
 """)
+_COUNT_ENTERED = text("""
+    SELECT count(*) FROM ticket_admissions WHERE event_id = :event_id AND entries > 0
+""")
+_FOLD_ORDER = "earliest_ms, latest_ms, device_id, seq, entry_hash"
+# The sweep of `shared.admission.fold` over all scans of an event, where they lie. What a device
+# read twice needs no care: it enters nobody who is not inside already.
+_BEYOND = text(f"""
+    WITH followed AS (
+        SELECT *, lag(direction) OVER (PARTITION BY ticket_id ORDER BY {_FOLD_ORDER}) AS before
+        FROM scans WHERE event_id = :event_id AND admitted AND ticket_id IS NOT NULL
+    ), moved AS (
+        SELECT *, CASE WHEN direction = 'entry' AND before IS DISTINCT FROM 'entry' THEN 1
+                       WHEN direction = 'exit' AND before = 'entry' THEN -1 ELSE 0 END AS moves
+        FROM followed
+    ), counted AS (
+        SELECT *, sum(moves) OVER (ORDER BY {_FOLD_ORDER} ROWS UNBOUNDED PRECEDING) AS inside
+        FROM moved
+    )
+    SELECT scan_id FROM counted WHERE moves = 1 AND inside > :capacity ORDER BY {_FOLD_ORDER}
+""")  # noqa: S608 - columns of ours
 _WRITE_STATES = text("""
     UPDATE ticket_admissions AS kept
     SET inside = folded.inside, entries = folded.entries, last_at_ms = folded.last_at_ms
@@ -156,6 +176,25 @@ async def admissions_of(
 ) -> Sequence[Row[Any]]:
     values = {"event_id": event_id, "ticket_ids": list(ticket_ids)}
     return (await session.execute(_ADMISSIONS_OF, values)).all()
+
+
+async def lock_event(session: AsyncSession, event_id: EventId) -> None:
+    """Let those who count an event's visitors do so in turn, each with what the last one wrote."""
+    number = int.from_bytes(event_id.bytes[8:], signed=True)
+    await session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+async def count_entered(session: AsyncSession, event_id: EventId) -> int:
+    """Count the tickets that ever entered: no more than those can be inside at once."""
+    return await session.scalar(_COUNT_ENTERED, {"event_id": event_id}) or 0
+
+
+async def entries_beyond(
+    session: AsyncSession, event_id: EventId, capacity: int
+) -> tuple[UUID, ...]:
+    """Name the scans that brought somebody in when the event was full, in fold order."""
+    found = await session.scalars(_BEYOND, {"event_id": event_id, "capacity": capacity})
+    return tuple(found)
 
 
 async def write_states(session: AsyncSession, event: Event, columns: dict[str, Any]) -> None:

@@ -9,11 +9,13 @@ from hashlib import sha256
 from typing import Final
 
 from shared.admission.facts import Direction
+from shared.admission.fold import FoldContext
 from shared.admission.verdict import Outcome
 from shared.errors import JournalError
-from shared.ids import DeviceId
+from shared.ids import DeviceId, TicketId
 from shared.journal.chain import ChainFault, Head
 from shared.journal.entry import ScanEntry
+from sync_server.deployments.rules import FoldRules
 
 STORED_NUMBER_MAX: Final = (1 << 63) - 1
 MISSING_RANGES_MAX: Final = 100
@@ -67,6 +69,23 @@ class ChainProgress:
     head: Head
     missing: tuple[tuple[int, int], ...]
     broken_at: int | None
+
+
+def fold_context(
+    deployments: Sequence[FoldRules], revoked_at_ms: Mapping[TicketId, int]
+) -> FoldContext:
+    """Give what an event's scans are judged by; where its deployments differ, the mildest counts.
+
+    A ticket enters by one deployment and leaves by another, so who uploads must not matter.
+    """
+    capacities = [rules.capacity for rules in deployments]
+    limits = [capacity for capacity in capacities if capacity is not None]
+    return FoldContext(
+        revoked_at_ms=revoked_at_ms,
+        travel_ms=1_000 * min((rules.travel_seconds for rules in deployments), default=0),
+        capacity=max(limits) if limits and len(limits) == len(capacities) else None,
+        exits_scanned=all(rules.exits_scanned for rules in deployments),
+    )
 
 
 def read_entry(seq: int, raw: bytes, entry_hash: bytes, device_id: DeviceId) -> ReadEntry:

@@ -7,6 +7,8 @@ from sync_server.admissions import repository
 from sync_server.admissions.errors import ConflictNotFoundError
 from sync_server.admissions.models import Scan, StoredConflict
 from sync_server.admissions.schemas import ConflictShown, Resolution, ScanShown
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Action, Subject
 from sync_server.deployments import service as deployments
 from sync_server.deployments.service import Place
 from sync_server.kit.instants import instant
@@ -50,6 +52,9 @@ async def resolve_conflict(
     row = await repository.resolve_conflict(caller.session, event, conflict_id, values)
     if row is None:
         raise ConflictNotFoundError
+    subject = Subject("conflict", str(conflict_id), caller.organizer_id)
+    change = Action("conflict.resolve", subject, reason=wanted.reason)
+    await audit.record_action(caller.session, services, change)
     return _conflict_shown(row)
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, status
+from fastapi import status
 
 from shared.ids import EventId
 from sync_server.catalog import service
@@ -25,11 +25,12 @@ from sync_server.catalog.schemas import (
 from sync_server.kit.pagination import CursorInvalidError, Page, PageDependency
 from sync_server.kit.problems import RequestInvalidError, problem_responses
 from sync_server.kit.requests import AuthenticationRequiredError
+from sync_server.kit.routing import ProblemRouter
 from sync_server.kit.services import ServicesDependency
 from sync_server.organizers.callers import AnyMember, EventManager
 from sync_server.organizers.errors import CapabilityMissingError, OrganizerNotFoundError
 
-router = APIRouter(
+router = ProblemRouter(
     prefix="/v1/organizers/{organizer_id}/events",
     tags=["catalog"],
     responses=problem_responses(AuthenticationRequiredError, RequestInvalidError),
@@ -42,6 +43,7 @@ _MADE = problem_responses(
     AlreadyExistsError,
     NumbersExhaustedError,
 )
+_MADE_WITH_ZONES = {**_MADE, **problem_responses(ZoneUnknownError, RequestInvalidError)}
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=_MADE)
@@ -63,7 +65,7 @@ async def read_event(event_id: UUID, caller: AnyMember) -> EventShown:
     return await service.find_event(caller.session, caller.organizer_id, EventId(event_id))
 
 
-@router.post("/{event_id}/gates", status_code=status.HTTP_201_CREATED, responses=_MADE)
+@router.post("/{event_id}/gates", status_code=status.HTTP_201_CREATED, responses=_MADE_WITH_ZONES)
 async def create_gate(
     event_id: UUID,
     wanted: NewGate,
@@ -96,7 +98,7 @@ async def list_zones(event_id: UUID, caller: AnyMember, page: PageDependency) ->
 @router.post(
     "/{event_id}/ticket-types",
     status_code=status.HTTP_201_CREATED,
-    responses={**_MADE, **problem_responses(ZoneUnknownError)},
+    responses=_MADE_WITH_ZONES,
 )
 async def create_ticket_type(
     event_id: UUID,

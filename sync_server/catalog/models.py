@@ -30,6 +30,7 @@ class Gate(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int]
     name: Mapped[str]
+    zones: Mapped[int] = mapped_column(Integer)
 
 
 class Zone(Base):

@@ -14,6 +14,7 @@ from shared.ids import EventId
 
 TIERS: Final = range(256)
 ZONE_BITS: Final = range(16)
+EVERY_ZONE: Final = 0xFFFF
 GATE_NUMBERS: Final = range(1, 1 << 32)
 
 
@@ -79,11 +80,11 @@ def lowest_free(numbers: range, taken: Collection[int]) -> int | None:
     return next((number for number in numbers if number not in occupied), None)
 
 
-def zone_mask(bits: Collection[int]) -> int:
-    """Fold zone bits into the 16-bit mask that a code carries."""
-    return sum(1 << bit for bit in set(bits))
+def zone_mask(bits: Collection[int] | None) -> int:
+    """Fold zone bits into the 16-bit mask that a code carries; naming none means every zone."""
+    return sum(1 << bit for bit in set(bits)) if bits else EVERY_ZONE
 
 
-def zone_bits(mask: int) -> list[int]:
-    """Undo `zone_mask`, in rising order."""
-    return [bit for bit in ZONE_BITS if mask >> bit & 1]
+def zone_bits(mask: int) -> list[int] | None:
+    """Undo `zone_mask`, in rising order; None is every zone, also those still to come."""
+    return None if mask == EVERY_ZONE else [bit for bit in ZONE_BITS if mask >> bit & 1]

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from sync_server.catalog.rules import EventStatus, Medium
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+ZoneBits = frozenset[Annotated[int, Field(ge=0, le=15)]]
 _TIMEZONES = frozenset(available_timezones())
 
 
@@ -53,13 +54,19 @@ class EventShown(_Shown):
 
 
 class NewGate(_New):
-    """Without a number the gate gets the lowest free one."""
+    """Without a number the gate gets the lowest free one; without `zones` it leads to every zone,
+    else to the zones with these bits, which must exist.
+    """
 
     number: int | None = Field(default=None, ge=1, le=0xFFFF_FFFF)
+    zones: ZoneBits = frozenset()
 
 
 class GateShown(_Shown):
+    """`zones` is null where the gate leads to every zone."""
+
     number: int
+    zones: list[int] | None
 
 
 class NewZone(_New):
@@ -73,10 +80,12 @@ class ZoneShown(_Shown):
 
 
 class NewTicketType(_New):
-    """Without a tier the type gets the lowest free one; `zones` are bits of zones that exist."""
+    """Without a tier the type gets the lowest free one; without `zones` it opens every zone, else
+    the zones with these bits, which must exist.
+    """
 
     tier: int | None = Field(default=None, ge=0, le=255)
-    zones: frozenset[Annotated[int, Field(ge=0, le=15)]] = frozenset()
+    zones: ZoneBits = frozenset()
     identity_bound: bool = False
     static_allowed: bool = False
     reentry_allowed: bool = False
@@ -86,10 +95,12 @@ class NewTicketType(_New):
 
 
 class TicketTypeShown(BaseModel):
+    """`zones` is null where tickets of this type open every zone."""
+
     id: UUID
     name: str
     tier: int
-    zones: list[int]
+    zones: list[int] | None
     identity_bound: bool
     static_allowed: bool
     reentry_allowed: bool

@@ -101,15 +101,17 @@ async def create_gate(
 ) -> GateShown:
     numbers = _Numbers(Gate.number, GATE_NUMBERS)
     number = await _give_number(caller, event_id, numbers, wanted.number)
+    await _require_zones(caller, event_id, wanted.zones)
     gate = Gate(
         organizer_id=caller.organizer_id,
         event_id=event_id,
         id=wanted.id or services.new_id(),
         number=number,
         name=wanted.name,
+        zones=zone_mask(wanted.zones),
     )
     await _add(caller.session, gate)
-    return GateShown.model_validate(gate)
+    return _gate_shown(gate)
 
 
 async def create_zone(
@@ -160,7 +162,7 @@ async def list_gates(
     await find_event(caller.session, caller.organizer_id, event_id)
     event = (caller.organizer_id, event_id)
     rows = await repository.list_parts(caller.session, Gate, event, page)
-    return page_of(rows, page, GateShown.model_validate, lambda row: row.id)
+    return page_of(rows, page, _gate_shown, lambda row: row.id)
 
 
 async def list_zones(
@@ -195,7 +197,7 @@ async def load_event_floor(
     zones = await repository.all_parts(session, Zone, organizer_id, event_id)
     types = await repository.all_parts(session, TicketType, organizer_id, event_id)
     return EventFloor(
-        tuple(GateShown.model_validate(row) for row in sorted(gates, key=lambda row: row.number)),
+        tuple(_gate_shown(row) for row in sorted(gates, key=lambda row: row.number)),
         tuple(ZoneShown.model_validate(row) for row in sorted(zones, key=lambda row: row.bit)),
         tuple(_ticket_type_shown(row) for row in sorted(types, key=lambda row: row.tier)),
     )
@@ -292,6 +294,10 @@ def _flags(wanted: NewTicketType) -> TicketFlag:
     for flag, is_set in chosen.items():
         flags |= flag if is_set else TicketFlag(0)
     return flags
+
+
+def _gate_shown(row: Gate) -> GateShown:
+    return GateShown(id=row.id, name=row.name, number=row.number, zones=zone_bits(row.zones))
 
 
 def _ticket_type_shown(row: TicketType) -> TicketTypeShown:

@@ -46,6 +46,7 @@ class AdmittedScanner:
     services: Services
     server_keys: ServerKeys
     claims: Claims
+    token_until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ async def admitted_scanner(
     """Check proof, token and session; the transaction this takes is over when the call begins."""
     token, proof = _token_and_proof(request, services, keys)
     scanner = await sessions.admit_call(services, keys, proof, token)
-    return AdmittedScanner(scanner, services, keys, device_claims(token.opaque))
+    claims = device_claims(token.opaque)
+    return AdmittedScanner(scanner, services, keys, claims, token.expires_at_ms)
 
 
 async def scanner_caller(
@@ -80,7 +82,12 @@ async def scanner_caller(
     claims = admitted.claims
     async with database.reading(claims) if reads else database.transaction(claims) as session:
         yield ScannerCaller(
-            admitted.scanner, admitted.services, admitted.server_keys, claims, session
+            admitted.scanner,
+            admitted.services,
+            admitted.server_keys,
+            claims,
+            admitted.token_until_ms,
+            session,
         )
 
 

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Action, Subject
 from sync_server.deployments import repository
 from sync_server.deployments.errors import (
     DeviceNotFoundError,
@@ -42,13 +44,19 @@ async def set_device_state(
     wanted: DeviceState,
 ) -> DeviceShown:
     """Confirm, refuse or revoke a device; a device that is out loses its session at once."""
-    device = await repository.find_part(caller.session, Device, place, device_id)
+    device = await repository.lock_part(caller.session, Device, place, device_id)
     if device is None:
         raise DeviceNotFoundError
     current = DeviceState(device.state)
     if current is not wanted and not device_may_become(current, wanted):
         raise DeviceStateRefusedError(extra={"from": current, "to": wanted})
     await repository.set_device_state(caller.session, device_id, wanted)
+    if current is not wanted:
+        subject = Subject("device", str(device_id), caller.organizer_id)
+        states = ({"state": current.value}, {"state": wanted.value})
+        await audit.record_action(
+            caller.session, services, Action("device.state", subject, *states)
+        )
     if wanted is DeviceState.REVOKED:
         now = instant(services.clock.now_ms())
         await repository.end_sessions(caller.session, device_id, EndReason.REVOKED, now)
@@ -58,11 +66,21 @@ async def set_device_state(
 async def revoke_session(
     caller: OrganizerCaller, services: Services, place: Place, session_id: UUID
 ) -> SessionShown:
-    """End one session; its kiosk is told by a signed order and may ask for another session."""
+    """End one session; its kiosk is told by a signed order, and begins no other session until the
+    device is confirmed or enrolled again.
+    """
     row = await repository.find_part(caller.session, ScannerSession, place, session_id)
     if row is None:
         raise SessionNotFoundError
-    if row.ended_at is None:
+    device = await repository.lock_part(caller.session, Device, place, row.device_id)
+    if row.ended_at is None and device is not None:
         now = instant(services.clock.now_ms())
-        await repository.end_sessions(caller.session, row.device_id, EndReason.REVOKED, now)
+        await repository.end_sessions(caller.session, device.id, EndReason.REVOKED, now)
+        subject = Subject("scanner_session", str(session_id), caller.organizer_id)
+        ended = {"device_id": str(device.id), "end_reason": EndReason.REVOKED.value}
+        await audit.record_action(
+            caller.session, services, Action("scanner_session.revoke", subject, after=ended)
+        )
+        if device_may_become(DeviceState(device.state), DeviceState.STOPPED):
+            await repository.set_device_state(caller.session, device.id, DeviceState.STOPPED)
     return SessionShown.model_validate(row)

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, status
+from fastapi import Depends, status
 
 from shared.ids import DeploymentId, DeviceId, EventId, OrganizerId, ScannerSessionId
 from shared.wire import paths
@@ -30,12 +30,13 @@ from sync_server.deployments.service import Place
 from sync_server.kit.pagination import CursorInvalidError, Page, PageDependency
 from sync_server.kit.problems import RequestInvalidError, problem_responses
 from sync_server.kit.requests import AuthenticationRequiredError
+from sync_server.kit.routing import ProblemRouter
 from sync_server.kit.server_keys import ServerKeysDependency
 from sync_server.kit.services import ServicesDependency
 from sync_server.organizers.callers import AnyMember, ScannerProvisioner
 from sync_server.organizers.errors import CapabilityMissingError, OrganizerNotFoundError
 
-router = APIRouter(
+router = ProblemRouter(
     prefix="/v1/organizers/{organizer_id}/events/{event_id}/deployments",
     tags=["deployments"],
     responses=problem_responses(
@@ -47,7 +48,7 @@ router = APIRouter(
         RequestInvalidError,
     ),
 )
-scanner_router = APIRouter(
+scanner_router = ProblemRouter(
     tags=["scanner"],
     responses=problem_responses(
         errors.ProofInvalidError,
@@ -105,14 +106,13 @@ async def read_deployment(place: DeploymentPlace, caller: AnyMember) -> Deployme
     responses=problem_responses(errors.GateUnknownError, errors.RulesInvalidError),
 )
 async def set_rules(
-    event_id: UUID,
-    deployment_id: UUID,
+    place: DeploymentPlace,
     rules: RuleBookDocument,
     caller: ScannerProvisioner,
+    services: ServicesDependency,
 ) -> DeploymentShown:
     """Replace the rules; every kiosk of the deployment hears of it within a second."""
-    deployment = DeploymentId(deployment_id)
-    return await service.set_rules(caller, EventId(event_id), deployment, rules)
+    return await service.set_rules(caller, services, place, rules)
 
 
 @router.post(
@@ -145,7 +145,9 @@ async def confirm_device(
     caller: ScannerProvisioner,
     services: ServicesDependency,
 ) -> DeviceShown:
-    """Let a device in whose six digits were compared, or out of its quarantine."""
+    """Let a device in whose six digits were compared; let one work again that was stopped or put
+    in quarantine.
+    """
     return await devices.set_device_state(caller, services, place, device_id, DeviceState.ENROLLED)
 
 
@@ -166,7 +168,9 @@ async def revoke_device(
     caller: ScannerProvisioner,
     services: ServicesDependency,
 ) -> DeviceShown:
-    """Put a device out for good; its kiosk stops as soon as it hears of it."""
+    """Put a device out until it is enrolled again with a new code; its kiosk stops as soon as it
+    hears of it.
+    """
     return await devices.set_device_state(caller, services, place, device_id, DeviceState.REVOKED)
 
 
@@ -187,6 +191,9 @@ async def revoke_session(
     caller: ScannerProvisioner,
     services: ServicesDependency,
 ) -> SessionShown:
+    """End a session and stop its device: the kiosk ends its work as soon as it hears of it, and
+    works again once it is enrolled again (or confirmed, where it had not heard of it).
+    """
     return await devices.revoke_session(caller, services, place, session_id)
 
 
@@ -199,6 +206,7 @@ async def revoke_session(
         errors.EnrolmentCodeExpiredError,
         errors.DeviceKeyInvalidError,
         errors.DeviceRevokedError,
+        errors.DeviceStoppedError,
     ),
 )
 async def enrol(wanted: EnrolmentRequest, caller: DeviceByKey) -> EnrolmentAnswer:
@@ -207,7 +215,9 @@ async def enrol(wanted: EnrolmentRequest, caller: DeviceByKey) -> EnrolmentAnswe
 
 @scanner_router.get(
     paths.ENROLMENT,
-    responses=problem_responses(errors.DeviceNotFoundError, errors.DeviceRevokedError),
+    responses=problem_responses(
+        errors.DeviceNotFoundError, errors.DeviceRevokedError, errors.DeviceStoppedError
+    ),
 )
 async def read_enrolment(device_id: UUID, caller: DeviceByKey) -> EnrolmentAnswer:
     return await enrolment.read_enrolment(caller, DeviceId(device_id))
@@ -218,7 +228,7 @@ _SESSION_REFUSALS = problem_responses(
     errors.EnrolmentUnconfirmedError,
     errors.EnrolmentRefusedError,
     errors.DeviceRevokedError,
-    errors.DeviceQuarantinedError,
+    errors.DeviceStoppedError,
 )
 
 

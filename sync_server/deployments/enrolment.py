@@ -14,13 +14,19 @@ from sync_server.deployments.errors import (
     DeviceKeyInvalidError,
     DeviceNotFoundError,
     DeviceRevokedError,
+    DeviceStoppedError,
     EnrolmentCodeExpiredError,
     EnrolmentCodeUnknownError,
     EnrolmentCodeUsedError,
     ProofInvalidError,
 )
 from sync_server.deployments.models import Deployment, Device, StoredEnrolmentCode
-from sync_server.deployments.rules import DeviceState, is_p256_point
+from sync_server.deployments.rules import (
+    DeviceState,
+    EndReason,
+    is_p256_point,
+    state_after_enrolment,
+)
 from sync_server.deployments.service import enrolment_code_hash
 from sync_server.kit.claims import WORKER
 from sync_server.kit.instants import instant
@@ -45,7 +51,11 @@ class ProvenDevice:
 
 
 async def enrol(call: ProvenDevice, wanted: EnrolmentRequest) -> EnrolmentAnswer:
-    """Use a code up; the same kiosk may repeat the call and gets the same answer."""
+    """Use a code up; the same kiosk may repeat the call and gets the same answer.
+
+    A key that the deployment knows stays the device it was, whatever became of that: its journal
+    goes on, and scans that it still holds are taken.
+    """
     if wanted.signing_key != call.signing_key:
         raise ProofInvalidError
     if not is_p256_point(wanted.sealing_key):
@@ -53,42 +63,47 @@ async def enrol(call: ProvenDevice, wanted: EnrolmentRequest) -> EnrolmentAnswer
     services = call.services
     now = instant(services.clock.now_ms())
     code_hash = enrolment_code_hash(wanted.code)
-    device_id = services.new_id()
     async with services.database.transaction(WORKER) as session:
-        code = await repository.use_code(session, code_hash, device_id, now)
+        code = await repository.use_code(session, code_hash, now)
         if code is None:
             return await _repeated(call, session, code_hash, now)
         event = (OrganizerId(code.organizer_id), EventId(code.event_id))
         place = (*event, DeploymentId(code.deployment_id))
         deployment = await repository.find_deployment(session, place)
         assert deployment is not None  # noqa: S101 - a foreign key says so
-        device = _device(call, wanted, code, deployment)
-        device.id, device.enrolled_at = device_id, now
+        known = await repository.lock_device_of_key(session, deployment.id, call.signing_key)
+        device = known or _new_device(call, deployment, now)
+        state = None if known is None else DeviceState(known.state)
+        after = state_after_enrolment(state, confirms=deployment.confirm_devices)
+        _place(device, call, wanted, code)
+        device.state = after.value
+        code.device_id = device.id
         await repository.add(session, device)
+        await repository.end_sessions(session, device.id, EndReason.SUPERSEDED, now)
         return await _answer(call, session, device)
 
 
-def _device(
-    call: ProvenDevice,
-    wanted: EnrolmentRequest,
-    code: StoredEnrolmentCode,
-    deployment: Deployment,
-) -> Device:
-    waits = deployment.confirm_devices
-    state = DeviceState.AWAITING_CONFIRMATION if waits else DeviceState.ENROLLED
-    keys = (wanted.signing_key, wanted.sealing_key)
+def _new_device(call: ProvenDevice, deployment: Deployment, now: datetime) -> Device:
     return Device(
-        organizer_id=code.organizer_id,
-        event_id=code.event_id,
-        deployment_id=code.deployment_id,
-        gate_id=code.gate_id,
-        name=wanted.name,
-        state=state.value,
-        signing_key=wanted.signing_key,
-        sealing_key=wanted.sealing_key,
-        digits=confirmation_digits(call.server_keys.public_key, keys, wanted.code),
-        software_version=wanted.software_version,
+        organizer_id=deployment.organizer_id,
+        event_id=deployment.event_id,
+        deployment_id=deployment.id,
+        id=call.services.new_id(),
+        signing_key=call.signing_key,
+        enrolled_at=now,
     )
+
+
+def _place(
+    device: Device, call: ProvenDevice, wanted: EnrolmentRequest, code: StoredEnrolmentCode
+) -> None:
+    """Write on a device what this enrolment says of it."""
+    keys = (wanted.signing_key, wanted.sealing_key)
+    device.gate_id = code.gate_id
+    device.name = wanted.name
+    device.sealing_key = wanted.sealing_key
+    device.software_version = wanted.software_version
+    device.digits = confirmation_digits(call.server_keys.public_key, keys, wanted.code)
 
 
 async def _repeated(
@@ -118,6 +133,8 @@ async def _answer(call: ProvenDevice, session: AsyncSession, device: Device) -> 
     state = DeviceState(device.state)
     if state is DeviceState.REVOKED:
         raise DeviceRevokedError
+    if state is DeviceState.STOPPED:
+        raise DeviceStoppedError
     event = (OrganizerId(device.organizer_id), EventId(device.event_id))
     place = (*event, DeploymentId(device.deployment_id))
     deployment = await repository.find_deployment(session, place)

@@ -68,7 +68,15 @@ class EnrolmentUnconfirmedError(ForbiddenError):
     title = "The organizer has not confirmed this device yet"
 
 
-class EnrolmentRefusedError(ForbiddenError):
+class _DeviceOutError(ForbiddenError):
+    """A device that may not work; a kiosk that knows its device is told by a signed order."""
+
+    def __init__(self, revocation: SignedRevocation | None = None) -> None:
+        told = {} if revocation is None else {"revocation": revocation.model_dump(mode="json")}
+        super().__init__(extra=told)
+
+
+class EnrolmentRefusedError(_DeviceOutError):
     code = "enrolment_refused"
     title = "The organizer refused this device"
 
@@ -79,9 +87,14 @@ class DeviceKeyInvalidError(ProblemError):
     title = "A device offers two public keys on P-256"
 
 
-class DeviceRevokedError(ForbiddenError):
+class DeviceRevokedError(_DeviceOutError):
     code = ScannerProblem.DEVICE_REVOKED.value
     title = "The organizer has revoked this device"
+
+
+class DeviceStoppedError(_DeviceOutError):
+    code = "device_stopped"
+    title = "This device was stopped; the organizer confirms it, or it is enrolled again"
 
 
 class DeviceQuarantinedError(ForbiddenError):

@@ -21,6 +21,7 @@ class Deployment(Base):
     gate_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     rules: Mapped[dict[str, Any]] = mapped_column(JSONB)
     stale_after_seconds: Mapped[int]
+    travel_seconds: Mapped[int]
     confirm_devices: Mapped[bool]
     created_at: Mapped[datetime]
 

@@ -4,7 +4,8 @@ RLS would.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
+from hashlib import sha256
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, update
@@ -25,6 +26,28 @@ from sync_server.kit.pagination import PageRequest
 
 DeploymentPart = TypeVar("DeploymentPart", Device, ScannerSession)
 Place = tuple[OrganizerId, EventId, DeploymentId]
+
+_IS_SILENT: Final = """
+    s.ended_at IS NULL
+    AND (d.organizer_id, d.event_id, d.id) = (s.organizer_id, s.event_id, s.deployment_id)
+    AND s.last_seen_at < CAST(:now AS timestamptz) - make_interval(secs => d.stale_after_seconds)
+"""
+_LOCK_SILENT: Final = text(f"""
+    SELECT v.id FROM devices AS v, scanner_sessions AS s, deployments AS d
+    WHERE v.id = s.device_id AND {_IS_SILENT}
+    FOR UPDATE OF v SKIP LOCKED
+""")  # noqa: S608 - a condition of ours
+_END_SILENT: Final = text(f"""
+    UPDATE scanner_sessions AS s
+    SET ended_at = CAST(:now AS timestamptz), end_reason = 'stale'
+    FROM deployments AS d
+    WHERE s.device_id = ANY(CAST(:device_ids AS uuid[])) AND {_IS_SILENT}
+    RETURNING s.device_id
+""")  # noqa: S608 - the same
+_STOP: Final = text("""
+    UPDATE devices SET state = 'stopped'
+    WHERE id = ANY(CAST(:device_ids AS uuid[])) AND state = 'enrolled'
+""")
 
 
 async def add(session: AsyncSession, row: Base) -> None:
@@ -71,11 +94,17 @@ async def list_parts(
 async def find_part(
     session: AsyncSession, part: type[DeploymentPart], place: Place, part_id: UUID
 ) -> DeploymentPart | None:
+    return await session.get(part, (*place, part_id))
+
+
+async def lock_part(
+    session: AsyncSession, part: type[DeploymentPart], place: Place, part_id: UUID
+) -> DeploymentPart | None:
     return await session.get(part, (*place, part_id), with_for_update=True)
 
 
 async def use_code(
-    session: AsyncSession, code_hash: bytes, device_id: UUID, now: datetime
+    session: AsyncSession, code_hash: bytes, now: datetime
 ) -> StoredEnrolmentCode | None:
     """Take a code that is neither used nor over; of two callers at once one gets it."""
     return await session.scalar(
@@ -85,7 +114,7 @@ async def use_code(
             StoredEnrolmentCode.used_at.is_(None),
             StoredEnrolmentCode.expires_at > now,
         )
-        .values(used_at=now, device_id=device_id)
+        .values(used_at=now)
         .returning(StoredEnrolmentCode),
     )
 
@@ -97,6 +126,37 @@ async def find_code(session: AsyncSession, code_hash: bytes) -> StoredEnrolmentC
 
 async def find_device(session: AsyncSession, device_id: UUID) -> Device | None:
     return await session.scalar(select(Device).where(Device.id == device_id))
+
+
+async def lock_device(session: AsyncSession, device_id: UUID) -> Device | None:
+    """Hold a device until commit: what becomes of it and of its sessions is decided in turn."""
+    query = select(Device).where(Device.id == device_id).with_for_update()
+    return await session.scalar(query)
+
+
+async def lock_device_of_key(
+    session: AsyncSession, deployment_id: UUID, signing_key: bytes
+) -> Device | None:
+    """Hold a key's device of a deployment until commit, or its place where it has none yet."""
+    number = int.from_bytes(sha256(deployment_id.bytes + signing_key).digest()[:8], signed=True)
+    await session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+    query = select(Device).where(
+        Device.deployment_id == deployment_id, Device.signing_key == signing_key
+    )
+    return await session.scalar(query.with_for_update())
+
+
+async def last_session(session: AsyncSession, device_id: UUID) -> ScannerSession | None:
+    query = select(ScannerSession).where(ScannerSession.device_id == device_id)
+    newest = query.order_by(ScannerSession.started_at.desc(), ScannerSession.id.desc())
+    return await session.scalar(newest.limit(1))
+
+
+async def running_sessions(session: AsyncSession, session_ids: Sequence[UUID]) -> Sequence[UUID]:
+    query = select(ScannerSession.id).where(
+        ScannerSession.id.in_(session_ids), ScannerSession.ended_at.is_(None)
+    )
+    return (await session.scalars(query)).all()
 
 
 async def find_session(session: AsyncSession, session_id: UUID) -> ScannerSession | None:
@@ -115,22 +175,14 @@ async def end_sessions(
 
 
 async def end_stale_sessions(session: AsyncSession, now: datetime) -> int:
-    """End every session that was silent for longer than its deployment allows."""
-    ended = await session.execute(
-        text("""
-            UPDATE scanner_sessions AS s
-            SET ended_at = CAST(:now AS timestamptz), end_reason = 'stale'
-            FROM deployments AS d
-            WHERE s.ended_at IS NULL
-              AND (d.organizer_id, d.event_id, d.id)
-                  = (s.organizer_id, s.event_id, s.deployment_id)
-              AND s.last_seen_at
-                  < CAST(:now AS timestamptz) - make_interval(secs => d.stale_after_seconds)
-            RETURNING s.id
-        """),
-        {"now": now},
-    )
-    return len(ended.all())
+    """End every session that was silent for longer than its deployment allows, and stop its
+    device; one that somebody else is deciding about is left for the next time.
+    """
+    found = await session.scalars(_LOCK_SILENT, {"now": now})
+    ended = await session.scalars(_END_SILENT, {"now": now, "device_ids": list(found)})
+    device_ids = list(ended)
+    await session.execute(_STOP, {"device_ids": device_ids})
+    return len(device_ids)
 
 
 async def hear_from(session: AsyncSession, session_id: UUID, now: datetime) -> int | None:
@@ -173,6 +225,12 @@ async def forget_proofs(session: AsyncSession) -> None:
     await session.execute(delete(ProofUse).where(ProofUse.expires_at < func.now()))
 
 
+async def fold_rules_of_my_event(session: AsyncSession) -> list[dict[str, Any]]:
+    """Give rules and travel time of the calling device's event, deployment by deployment."""
+    listed = await session.scalar(select(func.private.my_event_fold_rules(type_=postgresql.JSONB)))
+    return list(listed or ())
+
+
 async def set_rules(session: AsyncSession, place: Place, rules: dict[str, object]) -> None:
     await session.execute(
         update(Deployment)
@@ -190,9 +248,3 @@ async def try_lock(session: AsyncSession, number: int) -> bool:
     """Take an advisory lock until the transaction ends; False where another process has it."""
     question = text("SELECT pg_try_advisory_xact_lock(:number)")
     return bool(await session.scalar(question, {"number": number}))
-
-
-async def lock_device(session: AsyncSession, device_id: UUID) -> None:
-    """Let one session of a device begin after the other."""
-    number = int.from_bytes(device_id.bytes[8:], "big", signed=True)
-    await session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})

@@ -9,6 +9,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from shared.admission.policy import RuleBook
 from shared.ids import (
     DeploymentId,
     DeviceId,
@@ -30,6 +31,8 @@ class DeviceState(StrEnum):
     ENROLLED = "enrolled"
     REFUSED = "refused"
     REVOKED = "revoked"
+    STOPPED = "stopped"
+    """Its session was revoked or went silent: it begins no other until somebody allows it again."""
     QUARANTINED = "quarantined"
     """Its journal forked or broke: it may deliver scans and gets nothing new to decide with."""
 
@@ -44,7 +47,10 @@ _FOLLOWERS: Final[Mapping[DeviceState, frozenset[DeviceState]]] = {
     DeviceState.AWAITING_CONFIRMATION: frozenset(
         {DeviceState.ENROLLED, DeviceState.REFUSED, DeviceState.REVOKED}
     ),
-    DeviceState.ENROLLED: frozenset({DeviceState.REVOKED, DeviceState.QUARANTINED}),
+    DeviceState.ENROLLED: frozenset(
+        {DeviceState.REVOKED, DeviceState.STOPPED, DeviceState.QUARANTINED}
+    ),
+    DeviceState.STOPPED: frozenset({DeviceState.ENROLLED, DeviceState.REVOKED}),
     DeviceState.QUARANTINED: frozenset({DeviceState.ENROLLED, DeviceState.REVOKED}),
     DeviceState.REFUSED: frozenset(),
     DeviceState.REVOKED: frozenset(),
@@ -52,8 +58,40 @@ _FOLLOWERS: Final[Mapping[DeviceState, frozenset[DeviceState]]] = {
 
 
 def device_may_become(current: DeviceState, wanted: DeviceState) -> bool:
-    """Say whether an organizer may move a device to a state; refused and revoked are final."""
+    """Say whether a device may be moved to a state; out of refused and revoked leads only a new
+    enrolment.
+    """
     return wanted in _FOLLOWERS[current]
+
+
+def state_after_enrolment(current: DeviceState | None, *, confirms: bool) -> DeviceState:
+    """Give the state of a device that used a code up; a code says nothing of a broken journal."""
+    if current is DeviceState.QUARANTINED:
+        return DeviceState.QUARANTINED
+    return DeviceState.AWAITING_CONFIRMATION if confirms else DeviceState.ENROLLED
+
+
+@dataclass(frozen=True, slots=True)
+class FoldRules:
+    """What a deployment says of all its gates and tiers alike, as far as the fold asks."""
+
+    capacity: int | None
+    exits_scanned: bool
+    travel_seconds: int
+
+
+def fold_rules(rules: RuleBook, travel_seconds: int) -> FoldRules:
+    """Read the rules without a scope; the last that sets something counts."""
+    general: dict[str, object] = {}
+    for rule in rules.rules:
+        if rule.gates is None and rule.tiers is None:
+            general.update(rule.changes)
+    capacity = general.get("capacity")
+    return FoldRules(
+        capacity=capacity if isinstance(capacity, int) else None,
+        exits_scanned=general.get("inside_until_exit") is not False,
+        travel_seconds=travel_seconds,
+    )
 
 
 @dataclass(frozen=True, slots=True)

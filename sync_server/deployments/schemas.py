@@ -14,7 +14,9 @@ STALE_AFTER_SECONDS_DEFAULT = 4 * 3_600
 
 
 class NewDeployment(BaseModel):
-    """`stale_after_seconds` is how long a kiosk may stay silent before its session is revoked."""
+    """`stale_after_seconds` is how long a kiosk may stay silent before its session is revoked;
+    `travel_seconds` the least time between two different gates, 0 for any.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -23,6 +25,7 @@ class NewDeployment(BaseModel):
     gate_ids: Annotated[list[UUID], Field(min_length=1, max_length=1_000)]
     rules: RuleBookDocument = RuleBookDocument()
     stale_after_seconds: Annotated[int, Field(ge=60, le=604_800)] = STALE_AFTER_SECONDS_DEFAULT
+    travel_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
     confirm_devices: bool = False
 
 
@@ -34,6 +37,7 @@ class DeploymentShown(BaseModel):
     gate_ids: list[UUID]
     rules: RuleBookDocument
     stale_after_seconds: int
+    travel_seconds: int
     confirm_devices: bool
     created_at: datetime
 

@@ -14,6 +14,8 @@ from shared.ids import DeploymentId, EventId, GateId, OrganizerId
 from shared.wire.changes import RulesChanged
 from shared.wire.enrolment_code import CODE_BYTES, EnrolmentCode
 from shared.wire.rules import RuleBookDocument
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Action, Subject
 from sync_server.catalog import service as catalog
 from sync_server.deployments import repository
 from sync_server.deployments.errors import (
@@ -23,7 +25,12 @@ from sync_server.deployments.errors import (
     RulesInvalidError,
 )
 from sync_server.deployments.models import Deployment, StoredEnrolmentCode
-from sync_server.deployments.rules import ENROLMENT_CODE_LIFETIME, Scanner
+from sync_server.deployments.rules import (
+    ENROLMENT_CODE_LIFETIME,
+    FoldRules,
+    Scanner,
+    fold_rules,
+)
 from sync_server.deployments.schemas import (
     DeploymentShown,
     EnrolmentCodeShown,
@@ -55,6 +62,7 @@ async def create_deployment(
         gate_ids=list(dict.fromkeys(gates)),
         rules=_rules_to_keep(wanted.rules),
         stale_after_seconds=wanted.stale_after_seconds,
+        travel_seconds=wanted.travel_seconds,
         confirm_devices=wanted.confirm_devices,
         created_at=instant(services.clock.now_ms()),
     )
@@ -80,12 +88,15 @@ async def find_deployment(session: AsyncSession, place: Place) -> DeploymentShow
 
 
 async def set_rules(
-    caller: OrganizerCaller, event_id: EventId, deployment_id: DeploymentId, rules: RuleBookDocument
+    caller: OrganizerCaller, services: Services, place: Place, rules: RuleBookDocument
 ) -> DeploymentShown:
     """Replace a deployment's rules whole; its kiosks hear of it in the change stream."""
-    place = (caller.organizer_id, event_id, deployment_id)
+    event_id = place[1]
     row = await _find(caller.session, place)
     await _check(caller, event_id, [GateId(gate_id) for gate_id in row.gate_ids], rules)
+    subject = Subject("deployment", str(place[2]), caller.organizer_id)
+    change = Action("deployment.rules", subject, row.rules, _rules_to_keep(rules))
+    await audit.record_action(caller.session, services, change)
     await repository.set_rules(caller.session, place, _rules_to_keep(rules))
     await changes.announce_rules(caller.session, Stream(*place), RulesChanged(rules=rules))
     return DeploymentShown.model_validate(await _find(caller.session, place))
@@ -118,6 +129,10 @@ async def create_enrolment_code(
         device_id=None,
     )
     await repository.add(caller.session, row)
+    subject = Subject("enrolment_code", str(row.id), caller.organizer_id)
+    made = {"gate_id": str(row.gate_id), "expires_at": row.expires_at.isoformat()}
+    change = Action("enrolment_code.create", subject, after=made)
+    await audit.record_action(caller.session, services, change)
     return _code_shown(services, server_keys, secret, row)
 
 
@@ -141,6 +156,17 @@ def enrolment_code_hash(secret: bytes) -> bytes:
 async def count_active_devices(session: AsyncSession, scanner: Scanner, since: datetime) -> int:
     """Count the sessions of a scanner's deployment that were heard from lately."""
     return await repository.count_alive(session, scanner.deployment_id, since)
+
+
+async def load_fold_rules(session: AsyncSession) -> tuple[FoldRules, ...]:
+    """Give what each deployment of the calling device's event says of scans as a whole."""
+    listed = await repository.fold_rules_of_my_event(session)
+    return tuple(
+        fold_rules(
+            RuleBookDocument.model_validate(item["rules"]).to_rule_book(), item["travel_seconds"]
+        )
+        for item in listed
+    )
 
 
 async def _check(

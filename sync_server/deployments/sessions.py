@@ -2,9 +2,11 @@
 a newer one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -31,6 +33,7 @@ from sync_server.deployments.errors import (
     DeviceNotFoundError,
     DeviceQuarantinedError,
     DeviceRevokedError,
+    DeviceStoppedError,
     EnrolmentRefusedError,
     EnrolmentUnconfirmedError,
     ProofReplayedError,
@@ -50,16 +53,15 @@ from sync_server.deployments.rules import (
 from sync_server.deployments.tokens import AccessToken, issue_token
 from sync_server.kit.claims import WORKER, token_hash
 from sync_server.kit.instants import instant, unix_ms
-from sync_server.kit.problems import ProblemError
 from sync_server.kit.server_keys import ServerKeys
 from sync_server.kit.services import Services
 
-_REFUSED_STATES: dict[DeviceState, type[ProblemError]] = {
-    DeviceState.AWAITING_CONFIRMATION: EnrolmentUnconfirmedError,
+_OUT = {
     DeviceState.REFUSED: EnrolmentRefusedError,
     DeviceState.REVOKED: DeviceRevokedError,
-    DeviceState.QUARANTINED: DeviceQuarantinedError,
+    DeviceState.STOPPED: DeviceStoppedError,
 }
+_NO_SESSION = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,9 @@ async def start_session(call: ProvenDevice, wanted: SessionRequest) -> SessionAn
     now = instant(services.clock.now_ms())
     session_id = ScannerSessionId(services.new_id())
     async with services.database.transaction(WORKER) as session:
-        device = await _known_device(session, call, DeviceId(wanted.device_id))
-        refused = _REFUSED_STATES.get(DeviceState(device.state))
-        if refused is not None:
-            raise refused
-        await repository.lock_device(session, device.id)
+        found = await repository.lock_device(session, wanted.device_id)
+        device = _known_device(found, call)
+        await _require_allowed(session, call, device)
         await repository.end_sessions(session, device.id, EndReason.SUPERSEDED, now)
         opaque = session_token(call.server_keys.session_secret, session_id)
         row = ScannerSession(
@@ -119,7 +119,7 @@ async def renew_token(
     """Give a running session a new token; a session that is over answers with its order."""
     services = call.services
     async with services.database.transaction(WORKER) as session:
-        device = await _known_device(session, call, DeviceId(wanted.device_id))
+        device = _known_device(await repository.find_device(session, wanted.device_id), call)
         row = await repository.find_session(session, session_id)
         if row is None or row.device_id != device.id:
             raise TokenInvalidError
@@ -221,6 +221,42 @@ def signed_revocation(keys: ServerKeys, row: ScannerSession) -> SignedRevocation
             "issued_at_ms": unix_ms(row.ended_at),
         }
     )
+    return _signed(keys, order)
+
+
+async def running_sessions(
+    session: AsyncSession, session_ids: Sequence[ScannerSessionId]
+) -> frozenset[ScannerSessionId]:
+    """Say which of these sessions have not ended."""
+    found = await repository.running_sessions(session, session_ids)
+    return frozenset(ScannerSessionId(session_id) for session_id in found)
+
+
+async def _require_allowed(session: AsyncSession, call: ProvenDevice, device: Device) -> None:
+    """Refuse a device that may not work; one whose journal is broken may still deliver it."""
+    state = DeviceState(device.state)
+    if state is DeviceState.AWAITING_CONFIRMATION:
+        raise EnrolmentUnconfirmedError
+    if state in _OUT:
+        raise _OUT[state](await _order_against(session, call, device))
+
+
+async def _order_against(
+    session: AsyncSession, call: ProvenDevice, device: Device
+) -> SignedRevocation:
+    """Write the order for a device that was off when it was put out, so knows of no session."""
+    last = await repository.last_session(session, device.id)
+    order = RevocationOrder(
+        session_id=_NO_SESSION if last is None else last.id,
+        device_id=device.id,
+        deployment_id=device.deployment_id,
+        reason="revoked",
+        issued_at_ms=call.services.clock.now_ms(),
+    )
+    return _signed(call.server_keys, order)
+
+
+def _signed(keys: ServerKeys, order: RevocationOrder) -> SignedRevocation:
     text = order.model_dump_json().encode()
     return SignedRevocation(order=text, signature=keys.sign(revocation_message(text)))
 
@@ -234,8 +270,8 @@ def _require_running(keys: ServerKeys, row: ScannerSession) -> None:
     raise SessionRevokedError(revocation)
 
 
-async def _known_device(session: AsyncSession, call: ProvenDevice, device_id: DeviceId) -> Device:
-    device = await repository.find_device(session, device_id)
+def _known_device(device: Device | None, call: ProvenDevice) -> Device:
+    """To any other key a device does not exist."""
     if device is None or device.signing_key != call.signing_key:
         raise DeviceNotFoundError
     return device

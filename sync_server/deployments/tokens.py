@@ -26,6 +26,7 @@ class AccessToken:
     session_id: ScannerSessionId
     deployment_id: DeploymentId
     opaque: str
+    expires_at_ms: int
 
 
 def issue_token(
@@ -57,10 +58,12 @@ def read_token(keys: ServerKeys, text: str, thumbprint: str, now_ms: int) -> Acc
     claims: dict[str, Any] = token.claims
     if token.header.get("typ") != _TYPE or claims.get("cnf") != {"jkt": thumbprint}:
         raise TokenInvalidError
-    if now_ms >= int(claims["exp"]) * 1_000:
+    expires_at_ms = int(claims["exp"]) * 1_000
+    if now_ms >= expires_at_ms:
         raise TokenExpiredError
     return AccessToken(
         session_id=ScannerSessionId(UUID(claims["sid"])),
         deployment_id=DeploymentId(UUID(claims["dep"])),
         opaque=str(claims["opq"]),
+        expires_at_ms=expires_at_ms,
     )

@@ -1,7 +1,5 @@
 """HTTP: a kiosk says how it is; an organizer reads how all of them are."""
 
-from fastapi import APIRouter
-
 from shared.wire import paths
 from shared.wire.scanners import Heartbeat, HeartbeatAnswer
 from sync_server.deployments import errors
@@ -12,17 +10,18 @@ from sync_server.heartbeat.schemas import HeartbeatShown
 from sync_server.kit.pagination import CursorInvalidError, Page, PageDependency
 from sync_server.kit.problems import RequestInvalidError, problem_responses
 from sync_server.kit.requests import AuthenticationRequiredError
+from sync_server.kit.routing import ProblemRouter
 from sync_server.organizers.callers import AnyMember
 from sync_server.organizers.errors import OrganizerNotFoundError
 
-router = APIRouter(
+router = ProblemRouter(
     prefix="/v1/organizers/{organizer_id}/events/{event_id}/deployments/{deployment_id}",
     tags=["heartbeats"],
     responses=problem_responses(
         AuthenticationRequiredError, OrganizerNotFoundError, errors.DeploymentNotFoundError
     ),
 )
-scanner_router = APIRouter(tags=["scanner"])
+scanner_router = ProblemRouter(tags=["scanner"])
 
 
 @scanner_router.post(

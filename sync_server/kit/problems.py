@@ -115,6 +115,8 @@ def answer(problem: ProblemError, request: Request) -> JSONResponse:
         "instance": _instance(request),
     }
     body = {name: value for name, value in members.items() if value is not None}
+    # Whoever stands around the application learns what was refused without reading the body.
+    request.state.problem_code = problem.code
     return JSONResponse(
         {**problem.extra, **body},
         status_code=problem.status,

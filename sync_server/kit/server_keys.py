@@ -31,6 +31,7 @@ class ServerKeys:
 
     signing_key: Ed25519PrivateKey = field(repr=False)
     token_key: Ed25519PrivateKey = field(repr=False)
+    audit_key: Ed25519PrivateKey = field(repr=False)
     nonce_secret: bytes = field(repr=False)
     session_secret: bytes = field(repr=False)
     public_key: bytes
@@ -48,6 +49,7 @@ def server_keys_from_seed(seed: bytes) -> ServerKeys:
     return ServerKeys(
         signing_key=signing_key,
         token_key=Ed25519PrivateKey.from_private_bytes(_derive(seed, b"access token")),
+        audit_key=Ed25519PrivateKey.from_private_bytes(_derive(seed, b"audit block")),
         nonce_secret=_derive(seed, b"proof nonce"),
         session_secret=_derive(seed, b"scanner session"),
         public_key=signing_key.public_key().public_bytes_raw(),

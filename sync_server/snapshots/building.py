@@ -16,7 +16,7 @@ from shared.wire.rules import RuleBookDocument
 from shared.wire.signing import manifest_message
 from shared.wire.snapshots import IssuerKeyMember, KeySetMember, Manifest
 from sync_server.catalog import service as catalog
-from sync_server.catalog.rules import EventKeys
+from sync_server.catalog.rules import EventKeys, zone_mask
 from sync_server.catalog.schemas import EventShown
 from sync_server.catalog.service import EventFloor
 from sync_server.deployments import service as deployments
@@ -33,8 +33,6 @@ from sync_server.tickets import service as tickets
 
 FILE_KEY_BYTES: Final = 32
 FILE_KEY_PURPOSE: Final = "snapshot key"
-_EVERY_ZONE: Final = 0xFFFF
-"""Gates are bound to zones by rules; the catalog gives them none of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,8 @@ def _write_content(writer: SnapshotWriter, content: Content) -> None:
     writer.add("meta", [("rules", rules)])
     writer.add("tiers", [(kind.tier, kind.name, kind.medium.value) for kind in floor.ticket_types])
     writer.add(
-        "gates", [(gate.id.bytes, gate.number, gate.name, _EVERY_ZONE) for gate in floor.gates]
+        "gates",
+        [(gate.id.bytes, gate.number, gate.name, zone_mask(gate.zones)) for gate in floor.gates],
     )
     writer.add("zones", [(zone.bit, zone.name) for zone in floor.zones])
     writer.add(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, status
+from fastapi import Path, Query, status
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -20,6 +20,7 @@ from sync_server.deployments import service as deployments
 from sync_server.deployments.callers import ScannerAdmission, ScannerSessionCaller
 from sync_server.kit.problems import RequestInvalidError, problem_responses
 from sync_server.kit.requests import AuthenticationRequiredError
+from sync_server.kit.routing import ProblemRouter
 from sync_server.kit.server_keys import ServerKeysDependency
 from sync_server.kit.services import ServicesDependency
 from sync_server.organizers.callers import ScannerProvisioner
@@ -41,7 +42,7 @@ _SESSION = problem_responses(
     errors.SessionSupersededError,
     RequestInvalidError,
 )
-router = APIRouter(
+router = ProblemRouter(
     prefix="/v1/organizers/{organizer_id}/events/{event_id}/deployments/{deployment_id}/snapshots",
     tags=["snapshots"],
     responses=problem_responses(
@@ -49,9 +50,10 @@ router = APIRouter(
         CapabilityMissingError,
         OrganizerNotFoundError,
         errors.DeploymentNotFoundError,
+        RequestInvalidError,
     ),
 )
-scanner_router = APIRouter(tags=["scanner"], responses=_SESSION)
+scanner_router = ProblemRouter(tags=["scanner"], responses=_SESSION)
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 Place = Annotated[int, Query(ge=0, lt=1 << 63)]
 
@@ -115,7 +117,19 @@ async def read_changes(
 async def stream_changes(
     caller: ScannerAdmission, tailer: ChangeTailerDependency
 ) -> AsyncIterator[ServerSentEvent]:
-    """Wake the kiosk whenever there is something to fetch; what it is, stands in the pages."""
-    async for cursor in tailer.listen(caller.scanner.event_id):
-        place = f"{cursor.xid},{cursor.id}"
-        yield ServerSentEvent(event=paths.CHANGED_EVENT, raw_data=place, id=place)
+    """Wake the kiosk whenever there is something to fetch; what it is, stands in the pages.
+
+    A comment comes every second in which nothing else does. The stream ends with the session, and
+    with the token it was opened with.
+    """
+    async for cursor in tailer.listen(caller):
+        yield _sign_of_life() if cursor is None else _wake_up(cursor)
+
+
+def _sign_of_life() -> ServerSentEvent:
+    return ServerSentEvent(comment="alive")
+
+
+def _wake_up(cursor: Cursor) -> ServerSentEvent:
+    place = f"{cursor.xid},{cursor.id}"
+    return ServerSentEvent(event=paths.CHANGED_EVENT, raw_data=place, id=place)

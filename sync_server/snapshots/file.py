@@ -14,6 +14,7 @@ from shared.wire.snapshots import SNAPSHOT_SCHEMA
 
 Row = Sequence[Any]
 SNAPSHOT_FOLDER: Final = "snapshots"
+FILE_SUFFIX: Final = ".db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +69,4 @@ class SnapshotWriter:
 
 
 def snapshot_path(folder: Path, sha256: str) -> Path:
-    return folder / f"{sha256}.db"
+    return folder / f"{sha256}{FILE_SUFFIX}"

@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, status
+from fastapi import Path, status
 
 from shared.ids import EventId, TicketId, ticket_id_from_hex
 from sync_server.catalog.errors import EventNotFoundError, TicketTypeNotFoundError
 from sync_server.kit.pagination import CursorInvalidError, Page, PageDependency
 from sync_server.kit.problems import RequestInvalidError, problem_responses
 from sync_server.kit.requests import AuthenticationRequiredError
+from sync_server.kit.routing import ProblemRouter
 from sync_server.kit.services import ServicesDependency
 from sync_server.organizers.callers import TicketIssuer
 from sync_server.organizers.errors import CapabilityMissingError, OrganizerNotFoundError
@@ -38,7 +39,7 @@ from sync_server.tickets.schemas import (
     WalletTicket,
 )
 
-router = APIRouter(
+router = ProblemRouter(
     prefix="/v1/organizers/{organizer_id}/events/{event_id}/tickets",
     tags=["tickets"],
     responses=problem_responses(
@@ -49,7 +50,7 @@ router = APIRouter(
         RequestInvalidError,
     ),
 )
-wallet_router = APIRouter(
+wallet_router = ProblemRouter(
     prefix="/v1/wallet",
     tags=["wallet"],
     responses=problem_responses(ClaimTokenInvalidError, RequestInvalidError),

@@ -17,9 +17,12 @@ from shared.ids import (
     TicketId,
     from_signed_64,
     ticket_id_from_bytes,
+    ticket_id_to_hex,
     to_signed_64,
 )
 from shared.journal.entry import Cursor
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Access, AccessKind, Action, Subject
 from sync_server.catalog import service as catalog
 from sync_server.catalog.rules import TicketTypeFacts
 from sync_server.kit.claims import token_hash
@@ -141,6 +144,8 @@ async def list_tickets(
     """List by ticket id; the page's cursor carries that id in a UUID's clothes."""
     event = (caller.organizer_id, event_id)
     await catalog.find_event(caller.session, *event)
+    listed = Subject("tickets_of_event", str(event_id), caller.organizer_id)
+    audit.note_access(Access(AccessKind.READ, listed))
     after = None if page.after is None else to_signed_64(TicketId(page.after.int % (1 << 64)))
     rows = await repository.list_tickets(caller.session, event, after, page.limit + 1)
     shown = rows[: page.limit]
@@ -153,6 +158,7 @@ async def read_ticket(
     caller: OrganizerCaller, event_id: EventId, ticket_id: TicketId
 ) -> TicketDetails:
     ticket = await _find(caller, event_id, ticket_id)
+    audit.note_access(Access(AccessKind.READ, _subject(caller, ticket)))
     bindings = await repository.list_bindings(caller.session, ticket)
     return TicketDetails(
         **_shown(ticket).model_dump(),
@@ -179,6 +185,9 @@ async def change_status(
         "status_reason": wanted.reason,
         "status_changed_at": instant(services.clock.now_ms()),
     }
+    states = ({"status": current.value}, {"status": wanted.status.value})
+    change = Action("ticket.status", _subject(caller, ticket), *states, reason=wanted.reason)
+    await audit.record_action(caller.session, services, change)
     await repository.change_ticket(caller.session, ticket, values)
     await caller.session.refresh(ticket)
     return _shown(ticket)
@@ -204,6 +213,9 @@ async def transfer_ticket(
         "bound_xid": repository.CURRENT_XID,
         "claim_token_hash": token_hash(token),
     }
+    generations = ({"generation": ticket.generation}, {"generation": core.generation})
+    change = Action("ticket.transfer", _subject(caller, ticket), *generations)
+    await audit.record_action(caller.session, services, change)
     await repository.change_ticket(caller.session, ticket, values)
     return _claimed(services, core, token)
 
@@ -258,6 +270,11 @@ async def _find(
     if ticket is None:
         raise TicketNotFoundError
     return ticket
+
+
+def _subject(caller: OrganizerCaller, ticket: Ticket) -> Subject:
+    """Name a ticket as the API does, and not its holder."""
+    return Subject("ticket", ticket_id_to_hex(from_signed_64(ticket.id)), caller.organizer_id)
 
 
 def _shown(ticket: Ticket) -> TicketShown:

@@ -5,10 +5,12 @@ from uuid import UUID
 import httpx
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from shared.ids import EventId, ScannerSessionId
+from shared.ids import EventId, ScannerSessionId, ticket_id_from_hex, to_signed_64
 from shared.wire import paths
 from sync_server.deployments.rules import session_token
+from sync_server.deployments.service import load_fold_rules
 from sync_server.kit.claims import Claims, DatabaseRole, device_claims, wallet_claims
 from sync_server.kit.server_keys import open_server_keys
 from sync_server.kit.services import Services
@@ -148,6 +150,75 @@ async def test_a_scanner_reads_its_own_event_and_deployment_only(
     await door.post(f"/sessions/{kiosk.session_id}/revoke")
     ended = await _counts(services, device_claims(token), _DEVICE_TABLES)
     assert set(ended.values()) == {0}
+
+
+async def test_a_scanner_reads_nothing_of_another_deployment_of_its_organizer(
+    app_client: httpx.AsyncClient,
+    kiosk: Kiosk,
+    services: Services,
+    tenant: Tenant,
+    event_id: EventId,
+) -> None:
+    """At another event it reads nothing; at its own the tickets and who came in, and no more."""
+    elsewhere = await make_door(app_client, tenant, await make_event(services, tenant, "Night Two"))
+    beside = await make_door(app_client, tenant, event_id)
+    for other in (elsewhere, beside):
+        stranger = await other.kiosk()
+        await stranger.get(paths.MANIFEST)
+        await other.issue()
+        await other.post("/enrolment-codes", {"gate_id": other.gate_id})
+    secret = open_server_keys(services).session_secret
+    token = session_token(secret, ScannerSessionId(UUID(kiosk.session_id)))
+    seen = await _counts(services, device_claims(token), _DEVICE_TABLES)
+    assert seen == {
+        "tickets": 1,
+        "changes": 1,
+        "deployments": 1,
+        "devices": 1,
+        "scanner_sessions": 1,
+        "snapshots": 0,
+    }
+    with pytest.raises(DBAPIError, match="permission denied"):
+        await _counts(services, device_claims(token), ("enrolment_codes",))
+
+
+async def test_a_scanner_learns_the_rules_of_its_own_event_only(
+    app_client: httpx.AsyncClient,
+    kiosk: Kiosk,
+    services: Services,
+    tenant: Tenant,
+    event_id: EventId,
+) -> None:
+    other_event = await make_event(services, tenant, "Night Two")
+    await make_door(app_client, tenant, other_event, travel_seconds=70)
+    await make_door(app_client, tenant, event_id, travel_seconds=30)
+    secret = open_server_keys(services).session_secret
+    token = session_token(secret, ScannerSessionId(UUID(kiosk.session_id)))
+    async with services.database.reading(device_claims(token)) as session:
+        rules = await load_fold_rules(session)
+    async with services.database.reading(device_claims("")) as session:
+        of_nobody = await load_fold_rules(session)
+    assert sorted(item.travel_seconds for item in rules) == [0, 30]
+    assert of_nobody == ()
+
+
+async def test_a_wallet_token_opens_no_other_ticket(door: Door, services: Services) -> None:
+    """The holder of one ticket asks for another in every place that names a ticket."""
+    own, other = await door.issue(2)
+    headers = {"Authorization": f"Bearer {own['claim_token']}"}
+    shown = await door.client.get("/v1/wallet/ticket", headers=headers)
+    by_path = await door.client.get(
+        f"{door.event_path}/tickets/{other['ticket_id']}", headers=headers
+    )
+    async with services.database.transaction(wallet_claims(own["claim_token"])) as session:
+        found = await session.execute(
+            text("SELECT id FROM tickets WHERE id = :id"),
+            {"id": to_signed_64(ticket_id_from_hex(other["ticket_id"]))},
+        )
+        rows = found.all()
+    assert shown.json()["ticket_id"] == own["ticket_id"]
+    assert by_path.status_code == 401
+    assert rows == []
 
 
 async def test_a_wallet_reads_its_own_ticket_only(door: Door, services: Services) -> None:

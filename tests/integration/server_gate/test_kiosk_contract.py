@@ -29,6 +29,7 @@ from tests.factories.kiosk_store import STORE_KEY
 from tests.factories.scanners import Door, make_door
 from tests.factories.sync import GoodHealth, a_machine
 from tests.factories.tenants import Tenant
+from tests.integration.server_gate.conftest import Settle
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def side(tmp_path: Path) -> SyncSide:
 
 
 async def test_a_kiosk_enrols_downloads_and_hears_of_changes(
-    live_door: Door, side: SyncSide
+    live_door: Door, side: SyncSide, settle: Settle
 ) -> None:
     (known,) = await live_door.issue()
     enrolment = await _enrolled(live_door, side)
@@ -73,6 +74,7 @@ async def test_a_kiosk_enrols_downloads_and_hears_of_changes(
     keeper = SessionKeeper(client, enrolment, side.times, machine)
     await asyncio.to_thread(keeper.begin)
     (new,) = await live_door.issue()
+    await settle()
     page = await asyncio.to_thread(client.changes, side.changes.cursor())
     side.changes.apply(page)
     beat = await asyncio.to_thread(keeper.beat, GoodHealth().health(), Burden(0, 0, 1))
@@ -80,6 +82,28 @@ async def test_a_kiosk_enrols_downloads_and_hears_of_changes(
     assert ticket_id_from_hex(new["ticket_id"]) in heard
     assert (beat.snapshot_version, beat.active_devices) == (1, 1)
     assert known["ticket_id"] != new["ticket_id"]
+    client.close()
+    side.close()
+
+
+@pytest.mark.parametrize("subject", ["devices", "sessions"])
+async def test_a_kiosk_that_was_off_believes_the_order_and_comes_back_by_enrolling(
+    live_door: Door, side: SyncSide, subject: str
+) -> None:
+    enrolment = await _enrolled(live_door, side)
+    subject_id = {
+        "devices": enrolment.device_id,
+        "sessions": (await live_door.get("/sessions")).json()["items"][0]["id"],
+    }[subject]
+    await live_door.post(f"/{subject}/{subject_id}/revoke")
+    machine = a_machine(clock=system_clock())
+    client = ScannerClient(enrolment.server_address, side.keys, machine, enrolment)
+    keeper = SessionKeeper(client, enrolment, side.times, machine)
+    with pytest.raises(SessionRevoked) as raised:
+        await asyncio.to_thread(keeper.begin)
+    again = await _enrolled(live_door, side)
+    assert raised.value.order.reason == "revoked"
+    assert again.device_id == enrolment.device_id
     client.close()
     side.close()
 

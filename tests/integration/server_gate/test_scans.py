@@ -12,6 +12,7 @@ from shared.wire import paths
 from tests.factories.changes import changed
 from tests.factories.journal import a_chain, chained
 from tests.factories.scanners import Door, Kiosk
+from tests.integration.server_gate.conftest import Settle
 
 
 def _chain(
@@ -236,11 +237,12 @@ async def test_a_person_resolves_a_conflict_with_a_reason(door: Door) -> None:
     assert missing.json()["code"] == "conflict_not_found"
 
 
-async def test_other_gates_hear_of_an_admission(door: Door) -> None:
+async def test_other_gates_hear_of_an_admission(door: Door, settle: Settle) -> None:
     (ticket,) = await door.issue()
     first, second = await door.kiosk(), await door.kiosk()
     (item,) = _chain(first, 1, ticket["ticket_id"])
     await _upload(first, [item])
+    await settle()
     page = (await second.get(paths.CHANGES, params={"xid": 0, "id": 0})).json()
     heard = [change for change in page["changes"] if change["kind"] == "passage"]
     assert [(change["scan_id"], change["ticket_id"]) for change in heard] == [
@@ -248,10 +250,11 @@ async def test_other_gates_hear_of_an_admission(door: Door) -> None:
     ]
 
 
-async def test_a_refused_scan_is_a_fact_and_lets_nobody_through(door: Door) -> None:
+async def test_a_refused_scan_is_a_fact_and_lets_nobody_through(door: Door, settle: Settle) -> None:
     (ticket,) = await door.issue()
     kiosk = await door.kiosk()
     answer = await _upload(kiosk, _chain(kiosk, 1, ticket["ticket_id"], verdict="STALE_CODE"))
+    await settle()
     (scan,) = (await door.get("/scans")).json()["items"]
     page = (await kiosk.get(paths.CHANGES, params={"xid": 0, "id": 0})).json()
     assert _results(answer) == ["accepted"]

@@ -19,9 +19,12 @@ from shared.wire.signing import file_key_info, manifest_message
 from shared.wire.snapshots import Manifest, SignedManifest
 from sync_server.kit.server_keys import open_server_keys
 from sync_server.kit.services import Services
+from sync_server.snapshots.file import SNAPSHOT_FOLDER, snapshot_path
+from sync_server.snapshots.outdated_files import remove_outdated_files
 from tests.factories.credentials import P256Holder
 from tests.factories.scanners import Door, Kiosk, make_door
 from tests.factories.tenants import Tenant, make_event
+from tests.integration.server_gate.conftest import Settle
 
 _SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
@@ -60,6 +63,17 @@ async def test_a_kiosk_opens_what_the_server_built(door: Door, tmp_path: Path) -
     assert gates == [("Main",)]
     assert rules
     assert damage == []
+
+
+async def test_a_gate_leads_to_the_zones_it_names(door: Door, tmp_path: Path) -> None:
+    headers = door.tenant.headers
+    zone = await door.client.post(f"{door.event_path}/zones", json={"name": "VIP"}, headers=headers)
+    body = {"name": "VIP gate", "zones": [zone.json()["bit"]]}
+    made = await door.client.post(f"{door.event_path}/gates", json=body, headers=headers)
+    _, snapshot = await _opened(await door.kiosk(), tmp_path)
+    zones = dict(snapshot.execute("SELECT name, zones FROM gates").fetchall())
+    assert made.json()["zones"] == [1]
+    assert zones == {"Main": 0xFFFF, "VIP gate": 0b10}
 
 
 async def test_a_manifest_is_signed_by_the_server(door: Door, services: Services) -> None:
@@ -125,6 +139,42 @@ async def test_a_snapshot_is_built_anew_when_gates_change(door: Door) -> None:
     assert second.version == first.version + 1
 
 
+async def test_files_older_than_the_last_two_versions_are_removed(
+    app_client: httpx.AsyncClient,
+    tenant: Tenant,
+    event_id: EventId,
+    door: Door,
+    services: Services,
+) -> None:
+    lonely = await make_door(app_client, tenant, event_id)
+    built = [(await door.post("/snapshots")).json()["sha256"] for _ in range(4)]
+    built.append((await lonely.post("/snapshots")).json()["sha256"])
+    unknown = snapshot_path(services.data_directory / SNAPSHOT_FOLDER, "0" * 64)
+    unknown.touch()
+    await remove_outdated_files(services)
+    again = await remove_outdated_files(services)
+    there = [snapshot_path(unknown.parent, sha256).exists() for sha256 in built]
+    assert there == [False, False, True, True, True]
+    assert unknown.exists()
+    assert again == 0
+    assert (await _manifest(await door.kiosk()))[1].version == 4
+
+
+async def test_a_download_outlives_the_removal_of_its_file(door: Door, services: Services) -> None:
+    kiosk = await door.kiosk()
+    _, manifest = await _manifest(kiosk)
+    path = snapshot_path(services.data_directory / SNAPSHOT_FOLDER, manifest.sha256)
+    with path.open("rb") as download:
+        beginning = download.read(1_000)
+        for _ in range(2):
+            await door.post("/snapshots")
+        await remove_outdated_files(services)
+        rest = download.read()
+    later = await kiosk.get(paths.SNAPSHOT.format(sha256=manifest.sha256))
+    assert len(beginning + rest) == manifest.size_bytes
+    assert (later.status_code, later.json()["code"]) == (404, "snapshot_not_found")
+
+
 async def test_many_kiosks_at_once_cause_one_build(door: Door) -> None:
     kiosks = [await door.kiosk() for _ in range(4)]
     manifests = await asyncio.gather(*(_manifest(kiosk) for kiosk in kiosks))
@@ -145,12 +195,15 @@ async def test_a_withdrawn_issuer_key_outdates_older_snapshots(
     assert second.issuer_keys == ()
 
 
-async def test_a_wallet_shows_the_short_code_once_gates_know_its_key(door: Door) -> None:
+async def test_a_wallet_shows_the_short_code_once_gates_know_its_key(
+    door: Door, settle: Settle
+) -> None:
     (ticket,) = await door.issue()
     holder = P256Holder("frozen")
     body = {"holder_algorithm": "p256", "holder_key": b64encode(holder.key.encoded).decode()}
     headers = {"Authorization": f"Bearer {ticket['claim_token']}"}
     bound = await door.client.post("/v1/wallet/tickets/bind", json=body, headers=headers)
+    await settle()
     await door.post("/snapshots")
     later = await door.client.get("/v1/wallet/ticket", headers=headers)
     assert (bound.json()["form"], later.json()["form"]) == ("E", "R")

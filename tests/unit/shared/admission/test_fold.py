@@ -9,6 +9,7 @@ from tests.factories.credentials import TICKET_ID
 from tests.factories.scans import a_scan
 
 NOTHING_ELSE = FoldContext()
+NO_EXITS = FoldContext(exits_scanned=False)
 EXIT = Direction.EXIT
 OTHER_TICKET = TicketId(2)
 
@@ -51,6 +52,20 @@ CONFLICTS = [
         ConflictKind.SAME_TICKET_TWICE,
         (1, 2, 3),
         id="three times, then out",
+    ),
+    pytest.param(
+        [a_scan(1, 0, 500), elsewhere(2, 1_000, 500)],
+        NO_EXITS,
+        ConflictKind.SAME_TICKET_TWICE,
+        (1, 2),
+        id="in two places at once, where exits are not scanned",
+    ),
+    pytest.param(
+        [a_scan(1), elsewhere(2, 60_000), a_scan(3, 120_000, 60_000)],
+        NO_EXITS,
+        ConflictKind.SAME_TICKET_TWICE,
+        (2, 3),
+        id="perhaps at once, where exits are not scanned",
     ),
     pytest.param(
         [a_scan(1)],
@@ -105,6 +120,11 @@ def test_every_kind_of_conflict_has_a_row() -> None:
             [a_scan(1), a_scan(2, 9_000, direction=EXIT), a_scan(3, 18_000)],
             NOTHING_ELSE,
             id="in, out, in",
+        ),
+        pytest.param(
+            [a_scan(1, 0, 499), elsewhere(2, 1_000, 500)],
+            NO_EXITS,
+            id="back, where exits are not scanned",
         ),
         pytest.param([a_scan(1), a_scan(1)], NOTHING_ELSE, id="uploaded twice"),
         pytest.param(

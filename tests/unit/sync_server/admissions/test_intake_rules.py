@@ -1,20 +1,58 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.admission.fold import FoldContext
 from shared.journal.chain import Head
 from sync_server.admissions.rules import (
     ChainProgress,
     EntryFinding,
     Interval,
     Link,
+    fold_context,
     follow_chain,
     interval,
     is_admission,
     read_entry,
     sort_out,
 )
+from sync_server.deployments.rules import FoldRules
 from tests.factories.admission import DEVICE
 from tests.factories.journal import a_chain, an_entry, chained
+
+
+@pytest.mark.parametrize(
+    ("deployments", "expected"),
+    [
+        pytest.param([], FoldContext(), id="none"),
+        pytest.param(
+            [FoldRules(5, exits_scanned=False, travel_seconds=60)],
+            FoldContext(capacity=5, exits_scanned=False, travel_ms=60_000),
+            id="one",
+        ),
+        pytest.param(
+            [
+                FoldRules(5, exits_scanned=True, travel_seconds=60),
+                FoldRules(9, exits_scanned=True, travel_seconds=30),
+            ],
+            FoldContext(capacity=9, travel_ms=30_000),
+            id="the larger capacity, the shorter way",
+        ),
+        pytest.param(
+            [
+                FoldRules(5, exits_scanned=True, travel_seconds=60),
+                FoldRules(None, exits_scanned=False, travel_seconds=0),
+            ],
+            FoldContext(exits_scanned=False),
+            id="one without limits",
+        ),
+    ],
+)
+def test_where_deployments_differ_the_mildest_counts(
+    deployments: list[FoldRules], expected: FoldContext
+) -> None:
+    assert fold_context(deployments, {}) == expected
+    assert fold_context(deployments[::-1], {}) == expected
 
 
 def _links(length: int) -> list[Link]:
