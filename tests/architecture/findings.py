@@ -36,7 +36,10 @@ _CLOCKS_AND_DICE: Final = re.compile(
     r"|uuid\.uuid[14])$"
 )
 _PATCHES: Final = frozenset({"setattr", "delattr", "setitem", "delitem"})
-_ASSERTING_CALLS: Final = re.compile(r"^(raises|warns|fail|waitSignals?|waitUntil|assert_\w+)$")
+# Waiting for a status asserts too: what does not come in time is an error that names it.
+_ASSERTING_CALLS: Final = re.compile(
+    r"^(raises|warns|fail|waitSignals?|waitUntil|assert_\w+|await_status|wait_for_status)$"
+)
 # Built from pieces, so that a search for one of these finds only what breaks the rule.
 _UNFINISHED: Final = re.compile(
     r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "HA" + "CK", "WI" + "P")) + r")\b"

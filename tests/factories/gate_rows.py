@@ -28,7 +28,7 @@ _INSERTS: Final = (
     """,
     """
     INSERT INTO deployments VALUES (:organizer, :event, :deployment, 'Doors',
-        ARRAY[CAST(:some_id AS uuid)], '{}', 60, false, now())
+        ARRAY[CAST(:some_id AS uuid)], '{}', 60, false, now(), 0)
     """,
     """
     INSERT INTO enrolment_codes (organizer_id, event_id, deployment_id, id, gate_id, code_hash,

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from shared.ids import EventId, OrganizerId
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Access, AccessKind, Action, Subject
 from sync_server.catalog import service as catalog
 from sync_server.catalog.schemas import NewEvent, NewGate, NewTicketType, NewZone
 from sync_server.identity import service as identity
@@ -15,6 +19,7 @@ from sync_server.organizers import service as organizers
 from sync_server.organizers.callers import OrganizerCaller
 from sync_server.organizers.rules import Capability
 from sync_server.organizers.schemas import NewMember, NewOrganizer
+from tests.factories.team import confirm_address, furnish_team
 
 BASE_TIME = datetime(2026, 12, 1, tzinfo=UTC)
 PUBLIC_URL = "http://127.0.0.1"
@@ -84,10 +89,23 @@ async def make_member(services: Services, tenant: Tenant, *capabilities: Capabil
     return person
 
 
+def founder_caller(tenant: Tenant, session: AsyncSession) -> OrganizerCaller:
+    capabilities = frozenset(Capability)
+    return OrganizerCaller(tenant.founder.user_id, session, tenant.organizer_id, capabilities)
+
+
 async def furnish(services: Services, tenant: Tenant) -> None:
     """Give a tenant a row in every table a tenant has: the two-tenant matrix tries each of them."""
     await make_event(services, tenant)
     await make_member(services, tenant)
+    address = f"{tenant.founder.user_id}@example.org"
+    await confirm_address(services, tenant.founder.user_id, address)
+    async with services.database.transaction(tenant.claims) as session:
+        await furnish_team(services, founder_caller(tenant, session))
+    subject = Subject("organizer", "its own", tenant.organizer_id)
+    async with services.database.transaction(tenant.claims) as session:
+        await audit.record_action(session, services, Action("furnish", subject))
+        await audit.record_access(session, services, Access(AccessKind.READ, subject))
 
 
 async def make_event(services: Services, tenant: Tenant, name: str = "Night One") -> EventId:
