@@ -5,19 +5,24 @@ well.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
 from sync_server.admissions.endpoints import router as admissions_router
 from sync_server.admissions.endpoints import scanner_router as admissions_scanner_router
+from sync_server.audit.trail import AuditTrail
 from sync_server.catalog.endpoints import router as catalog_router
 from sync_server.deployments.callers import ProofNonces
 from sync_server.deployments.endpoints import router as deployments_router
 from sync_server.deployments.endpoints import scanner_router
+from sync_server.evidence.endpoints import admin_router as evidence_admin_router
+from sync_server.evidence.endpoints import router as evidence_router
 from sync_server.heartbeat.endpoints import router as heartbeat_router
 from sync_server.heartbeat.endpoints import scanner_router as heartbeat_scanner_router
+from sync_server.identity.door import router as door_router
+from sync_server.identity.endpoints import admins_router
 from sync_server.identity.endpoints import router as identity_router
 from sync_server.kit.logging import RequestLog
 from sync_server.kit.problems import (
@@ -26,9 +31,11 @@ from sync_server.kit.problems import (
     install_problem_handlers,
     problem_responses,
 )
+from sync_server.kit.routing import name_problems
 from sync_server.kit.services import Services, ServicesDependency
 from sync_server.migrations.runner import current_revision, head_revision
 from sync_server.organizers.endpoints import router as organizers_router
+from sync_server.organizers.team import router as team_router
 from sync_server.snapshots.endpoints import router as snapshots_router
 from sync_server.snapshots.endpoints import scanner_router as snapshots_scanner_router
 from sync_server.tickets.endpoints import router as tickets_router
@@ -38,8 +45,13 @@ ServicesSource = Callable[[], AbstractAsyncContextManager[Services]]
 Job = Callable[[Services], Coroutine[None, None, None]]
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
+    door_router,
     identity_router,
+    admins_router,
     organizers_router,
+    team_router,
+    evidence_router,
+    evidence_admin_router,
     catalog_router,
     tickets_router,
     wallet_router,
@@ -84,6 +96,13 @@ async def read_readiness(services: ServicesDependency) -> Health:
     return Health()
 
 
+class _Application(FastAPI):
+    """Describes its refusals as problems."""
+
+    def openapi(self) -> dict[str, Any]:
+        return name_problems(super().openapi())
+
+
 def create_app(services_source: ServicesSource, *jobs: Job) -> FastAPI:
     """Build the application; its services are opened when it starts and closed when it ends.
 
@@ -100,10 +119,11 @@ def create_app(services_source: ServicesSource, *jobs: Job) -> FastAPI:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    app = FastAPI(title="ZERAKET Gate", version="1", lifespan=lifespan)
+    app = _Application(title="ZERAKET Gate", version="1", lifespan=lifespan)
     for router in (health_router, *ROUTERS):
         app.include_router(router)
     install_problem_handlers(app)
     app.add_middleware(ProofNonces)
+    app.add_middleware(AuditTrail)
     app.add_middleware(RequestLog)
     return app

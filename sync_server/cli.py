@@ -1,5 +1,5 @@
-"""The command line: serve, migrate, demo-data, token, openapi, doctor. Prints answers, logs to
-standard error.
+"""The command line: serve, migrate, demo-data, token, admin, openapi, doctor. Prints answers,
+logs to standard error.
 """
 
 import argparse
@@ -10,19 +10,26 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import uvicorn
 
 from sync_server import doctor
 from sync_server.app import create_app
+from sync_server.audit import commands as audit
+from sync_server.audit.sealing import keep_sealing
 from sync_server.composition import load_master_keys, migrate_configured, open_services
 from sync_server.demo import TICKETS_DEFAULT, DemoData, create_demo_data
 from sync_server.deployments.stale_sessions import watch_stale_sessions
+from sync_server.identity import roles
 from sync_server.identity import service as identity
+from sync_server.identity.addresses import normalised_address
+from sync_server.identity.errors import UserNotFoundError
 from sync_server.kit.claims import WORKER
 from sync_server.kit.keys import MasterKeyError
 from sync_server.kit.logging import configure_logging
 from sync_server.settings import Settings, UnsafeSettingsError, require_safe
+from sync_server.snapshots.outdated_files import watch_outdated_files
 
 EXIT_OK: Final = 0
 EXIT_FAULT: Final = 1
@@ -33,7 +40,8 @@ STOPPING_SECONDS_MAX: Final = 3
 def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
     require_safe(settings)
     load_master_keys(settings)
-    app = create_app(partial(open_services, settings), watch_stale_sessions)
+    jobs = (watch_stale_sessions, watch_outdated_files, keep_sealing)
+    app = create_app(partial(open_services, settings), *jobs)
     host: str = arguments.host or settings.host
     port: int = settings.port if arguments.port is None else arguments.port
     uvicorn.run(
@@ -93,6 +101,22 @@ async def _issue_token(settings: Settings, name: str) -> None:
     _say(json.dumps({"user_id": str(user_id), "token": signed_in.token}))
 
 
+def _admin(settings: Settings, arguments: argparse.Namespace) -> int:
+    try:
+        user_id = asyncio.run(_grant_admin(settings, arguments))
+    except (ValueError, UserNotFoundError):
+        _complain("Nobody has signed up with this address.")
+        return EXIT_FAULT
+    _say(json.dumps({"user_id": str(user_id), "role": roles.ADMIN}))
+    return EXIT_OK
+
+
+async def _grant_admin(settings: Settings, arguments: argparse.Namespace) -> UUID:
+    address, lost = normalised_address(arguments.address), arguments.lost_second_factor
+    async with open_services(settings) as services:
+        return await roles.grant_first_admin(services, address, lost_second_factor=lost)
+
+
 def _openapi(settings: Settings, _: argparse.Namespace) -> int:
     _say(json.dumps(create_app(partial(open_services, settings)).openapi(), indent=2))
     return EXIT_OK
@@ -105,12 +129,27 @@ def _doctor(settings: Settings, _: argparse.Namespace) -> int:
     return EXIT_OK if all(finding.well for finding in findings) else EXIT_FAULT
 
 
+def _audit(settings: Settings, arguments: argparse.Namespace) -> int:
+    checks = arguments.verb == audit.CHECK
+    report = audit.check(arguments) if checks else asyncio.run(_run_audit(settings, arguments))
+    for line in report.lines:
+        _say(line)
+    return EXIT_OK if report.well else EXIT_FAULT
+
+
+async def _run_audit(settings: Settings, arguments: argparse.Namespace) -> audit.Report:
+    async with open_services(settings) as services:
+        return await audit.run(services, arguments)
+
+
 _COMMANDS: Final[dict[str, tuple[str, Callable[[Settings, argparse.Namespace], int]]]] = {
     "serve": ("answer requests until stopped", _serve),
     "migrate": ("bring the database to this program's revision", _migrate),
     "demo-data": ("make an event with tickets and a deployment to play with", _demo_data),
     "token": ("make a person and print a session token for them, once", _token),
+    "admin": ("make the person with this address an admin", _admin),
     "openapi": ("print the API's description", _openapi),
+    "audit": ("verify the logs, prove a row, check a proof", _audit),
     "doctor": ("check settings, keys, database, clock and disk", _doctor),
 }
 
@@ -129,6 +168,13 @@ def _parser() -> argparse.ArgumentParser:
             )
             command.add_argument(
                 "--claims", type=Path, help="file for the claim tokens, one JSON line a ticket"
+            )
+        if name == "audit":
+            audit.add_arguments(command)
+        if name == "admin":
+            command.add_argument("address", help="the address they signed up with")
+            command.add_argument(
+                "--lost-second-factor", action="store_true", help="let them set up a new one"
             )
         if name == "token":
             command.add_argument("name", help="the person's name")

@@ -23,12 +23,14 @@ from sync_server.kit.keys import (
     read_key_file,
     write_development_key,
 )
+from sync_server.kit.mail import MailboxFolder, MailSender, MailUrlError, SmtpSender, parse_mail_url
 from sync_server.kit.services import Services
 from sync_server.migrations.roles import LOGIN
 from sync_server.migrations.runner import migrate
 from sync_server.settings import SettingFault, Settings, UnsafeSettingsError, require_safe
 
 EMBEDDED_DATABASE: Final = "zeraket"
+MAILBOX_FOLDER_NAME: Final = "mail"
 
 
 @asynccontextmanager
@@ -49,9 +51,23 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 randomness=secrets.token_bytes,
                 public_url=settings.public_url,
                 data_directory=settings.data_directory,
+                anchor_directory=settings.anchor_directory,
+                mail=mail_sender(settings),
             )
         finally:
             await database.close()
+
+
+def mail_sender(settings: Settings) -> MailSender:
+    """Choose SMTP; only development, which settings make sure of, keeps letters in a folder."""
+    if settings.mail_url is None:
+        folder = settings.data_directory / MAILBOX_FOLDER_NAME
+        return MailboxFolder(folder, system_clock(), settings.mail_from)
+    try:
+        server = parse_mail_url(settings.mail_url.get_secret_value())
+    except MailUrlError as error:
+        raise UnsafeSettingsError((SettingFault("ZERAKET_MAIL_URL", str(error)),)) from error
+    return SmtpSender(server, system_clock(), settings.mail_from)
 
 
 def load_master_keys(settings: Settings) -> tuple[MasterKey, ...]:

@@ -8,11 +8,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_PUBLIC_URL: Final = "http://127.0.0.1:8080"
+DEFAULT_MAIL_FROM: Final = "ZERAKET <no-reply@localhost>"
 MASTER_KEY_FILE_NAME: Final = "master.key"
+_MAIL_SCHEMES: Final = ("smtp://", "smtps://")
+_DRIVEN: Final = "postgresql+asyncpg"
+_PLAIN_SCHEMES: Final = frozenset({"postgresql", "postgres"})
 
 
 class Environment(StrEnum):
@@ -58,12 +62,27 @@ class Settings(BaseSettings):
     """URL of a role that may create roles and schemas; needed by `migrate` only."""
     database_connections_max: int = Field(default=10, ge=1, le=200)
     data_directory: Path = Field(default_factory=_default_data_directory)
+    anchor_directory: Path | None = None
+    """Where the audit's blocks are written a second time; put it on other storage."""
     master_key: SecretStr | None = None
     """64 hexadecimal digits; seals private keys at rest. Comes before `key_file`."""
     key_file: Path | None = None
     public_url: str = DEFAULT_PUBLIC_URL
+    mail_url: SecretStr | None = None
+    """smtp:// or smtps:// URL of the server that takes letters; without it they become files."""
+    mail_from: str = DEFAULT_MAIL_FROM
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+
+    @field_validator("database_url", "migration_database_url")
+    @classmethod
+    def _name_our_driver(cls, url: SecretStr | None) -> SecretStr | None:
+        """Take a URL as PostgreSQL's own tools write it; how it is spoken to is our business."""
+        if url is None:
+            return None
+        scheme, separator, rest = url.get_secret_value().partition("://")
+        driven = _DRIVEN if scheme in _PLAIN_SCHEMES else scheme
+        return SecretStr(driven + separator + rest)
 
     @property
     def is_production(self) -> bool:
@@ -101,8 +120,20 @@ def setting_faults(settings: Settings) -> tuple[SettingFault, ...]:
                 "give the https:// address under which gates and phones reach this server",
             ),
         ),
+        (
+            not _is_mail_url(settings.mail_url),
+            SettingFault(
+                "ZERAKET_MAIL_URL",
+                "letters kept in a folder reach nobody; give smtp://USER:PASSWORD@HOST:587 or "
+                "smtps://USER:PASSWORD@HOST:465 of your mail server",
+            ),
+        ),
     )
     return tuple(fault for broken, fault in rules if broken)
+
+
+def _is_mail_url(url: SecretStr | None) -> bool:
+    return url is not None and url.get_secret_value().startswith(_MAIL_SCHEMES)
 
 
 def require_safe(settings: Settings) -> Settings:

@@ -14,6 +14,7 @@ from shared.clock import Clock
 from shared.ids import UUID7_RANDOMNESS_BYTES, new_uuid7
 from sync_server.kit.database import Database
 from sync_server.kit.keys import KeySealer
+from sync_server.kit.mail import MailSender
 
 Randomness = Callable[[int], bytes]
 
@@ -30,6 +31,8 @@ class Services:
     randomness: Randomness
     public_url: str
     data_directory: Path
+    mail: MailSender
+    anchor_directory: Path | None = None
 
     def new_id(self) -> UUID:
         return new_uuid7(self.clock.now_ms(), self.randomness(UUID7_RANDOMNESS_BYTES))

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends
 
 from shared.ids import OrganizerId
-from sync_server.identity.callers import SignedInUser, UserCaller
+from sync_server.identity.callers import ActingCaller, UserCaller
 from sync_server.organizers import service
 from sync_server.organizers.errors import CapabilityMissingError, OrganizerNotFoundError
 from sync_server.organizers.rules import Capability
@@ -15,14 +15,16 @@ from sync_server.organizers.rules import Capability
 
 @dataclass(frozen=True, slots=True)
 class OrganizerCaller(UserCaller):
-    """A member of the organizer named in the path, with the transaction that speaks for them."""
+    """Who acts for the organizer named in the path, with the transaction that speaks for them: a
+    member, or a program whose service account's id stands in `user_id`.
+    """
 
     organizer_id: OrganizerId
     capabilities: frozenset[Capability]
 
 
-async def organizer_member(organizer_id: UUID, caller: SignedInUser) -> OrganizerCaller:
-    """Let any member in; to others the organizer does not exist."""
+async def organizer_member(organizer_id: UUID, caller: ActingCaller) -> OrganizerCaller:
+    """Let any member or service account in; to others the organizer does not exist."""
     tenant = OrganizerId(organizer_id)
     capabilities = await service.my_capabilities(caller, tenant)
     if capabilities is None:

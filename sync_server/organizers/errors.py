@@ -33,6 +33,22 @@ class MemberNotFoundError(NotFoundError):
     title = "This person is not a member"
 
 
+class InvitationNotFoundError(NotFoundError):
+    code = "invitation_not_found"
+    title = "There is no such invitation, or it is accepted, withdrawn or too old"
+
+
+class TooManyInvitationsError(ProblemError):
+    status = 429
+    code = "too_many_invitations"
+    title = "This organizer invites too many people at once; wait a while"
+
+
+class ServiceAccountNotFoundError(NotFoundError):
+    code = "service_account_not_found"
+    title = "There is no such service account, or it is revoked"
+
+
 class LastManagerError(ProblemError):
     status = 409
     code = "last_manager"

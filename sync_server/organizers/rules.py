@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
 
 class Capability(StrEnum):
@@ -14,6 +15,10 @@ class Capability(StrEnum):
     SCANS_VIEW = "scans.view"
     SCANS_OVERRIDE = "scans.override"
     FINANCE_VIEW = "finance.view"
+
+
+# A program that could let members in could give itself every right.
+FOR_PEOPLE_ONLY: Final = frozenset({Capability.MEMBERS_MANAGE})
 
 
 def stored(capabilities: Iterable[Capability]) -> list[str]:

@@ -1,13 +1,17 @@
 """What organizers and members look like over HTTP."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-from sync_server.organizers.rules import Capability
+from sync_server.identity.addresses import EmailAddress
+from sync_server.identity.rules import Language
+from sync_server.organizers.rules import FOR_PEOPLE_ONLY, Capability
 
+SERVICE_ACCOUNT_DAYS_MAX: Final = 366
+INVITATION_LIFETIME: Final = timedelta(days=7)
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -49,3 +53,78 @@ class MemberShown(BaseModel):
     user_id: UUID
     capabilities: frozenset[Capability]
     created_at: datetime
+
+
+class NewInvitation(BaseModel):
+    """`language` is that of the letter, unless the person has an account and so a language."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: EmailAddress
+    capabilities: frozenset[Capability]
+    language: Language = Language.ENGLISH
+
+
+class InvitationShown(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    address: str
+    capabilities: frozenset[Capability]
+    invited_by: UUID
+    created_at: datetime
+    expires_at: datetime
+    accepted_by: UUID | None
+    accepted_at: datetime | None
+    withdrawn_at: datetime | None
+
+
+class InvitationAnswer(BaseModel):
+    """`token` is what follows `#` in the letter's link."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: Annotated[SecretStr, Field(max_length=100)]
+
+
+class MembershipShown(BaseModel):
+    organizer_id: UUID
+    capabilities: frozenset[Capability]
+
+
+def _for_programs(capabilities: frozenset[Capability]) -> frozenset[Capability]:
+    if capabilities & FOR_PEOPLE_ONLY:
+        message = "members.manage is for people only"
+        raise ValueError(message)
+    return capabilities
+
+
+ServiceCapabilities = Annotated[
+    frozenset[Capability], Field(min_length=1), AfterValidator(_for_programs)
+]
+
+
+class NewServiceAccount(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    capabilities: ServiceCapabilities
+    days: int = Field(default=90, ge=1, le=SERVICE_ACCOUNT_DAYS_MAX)
+
+
+class ServiceAccountShown(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    capabilities: frozenset[Capability]
+    created_by: UUID
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+
+class ServiceAccountMade(ServiceAccountShown):
+    """The token is shown once and kept nowhere."""
+
+    token: str

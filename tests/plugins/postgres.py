@@ -39,6 +39,7 @@ from sync_server.kit.embedded_postgres import (
     start_embedded_postgres,
 )
 from sync_server.kit.keys import MASTER_KEY_BYTES, KeySealer, MasterKey
+from sync_server.kit.mail import MailboxFolder
 from sync_server.kit.services import Services
 from sync_server.migrations import roles, runner
 from tests.factories.tenants import PUBLIC_URL, Tenant, make_event, make_tenant
@@ -253,6 +254,7 @@ def services_on(database: Database, clock: SettableClock, folder: Path) -> Servi
         randomness=secrets.token_bytes,
         public_url=PUBLIC_URL,
         data_directory=folder,
+        mail=MailboxFolder(folder / "mail", clock, "ZERAKET <gate@example.org>"),
     )
 
 

@@ -17,6 +17,7 @@ _OWNER_COLUMNS = {
     "users": "id",
     "user_roles": "user_id",
     "user_sessions": "user_id",
+    "user_emails": "user_id",
 }
 
 

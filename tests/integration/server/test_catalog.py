@@ -1,5 +1,6 @@
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -113,6 +114,31 @@ async def test_a_ticket_type_names_zones_that_exist(
     answer = await app_client.post(url, json=body, headers=tenant.headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "zone_unknown")
     assert answer.json()["zones"] == [3, 5]
+
+
+async def test_a_gate_names_zones_that_exist(
+    app_client: httpx.AsyncClient, tenant: Tenant, event_id: EventId
+) -> None:
+    url = f"{tenant.path}/events/{event_id}/gates"
+    refused = await app_client.post(
+        url, json={"name": "VIP", "zones": [0, 3]}, headers=tenant.headers
+    )
+    made = await app_client.post(url, json={"name": "All"}, headers=tenant.headers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "zone_unknown")
+    assert made.json()["zones"] is None
+
+
+async def test_a_ticket_type_that_names_no_zone_opens_every_one(
+    app_client: httpx.AsyncClient, services: Services, tenant: Tenant, event_id: EventId
+) -> None:
+    url = f"{tenant.path}/events/{event_id}/ticket-types"
+    made = await app_client.post(url, json={"name": "VIP"}, headers=tenant.headers)
+    async with services.database.reading(tenant.claims) as session:
+        facts = await catalog.find_ticket_type(
+            session, tenant.organizer_id, event_id, UUID(made.json()["id"])
+        )
+    assert made.json()["zones"] is None
+    assert facts.zones == 0xFFFF
 
 
 @pytest.mark.parametrize(

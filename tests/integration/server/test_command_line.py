@@ -17,6 +17,7 @@ PRODUCTION = {
     "ZERAKET_ENVIRONMENT": "production",
     "ZERAKET_MASTER_KEY": MASTER_KEY,
     "ZERAKET_PUBLIC_URL": "https://gate.example.org",
+    "ZERAKET_MAIL_URL": "smtp://mail.example.org",
 }
 
 
@@ -60,6 +61,13 @@ def test_demo_data_prints_a_token_for_what_it_made(configured: dict[str, str]) -
 def test_token_prints_a_token_once(configured: dict[str, str]) -> None:
     ran = _run(configured, "token", "Grace Akello")
     assert json.loads(ran.stdout)["token"].startswith("zgu_")
+
+
+def test_nobody_becomes_an_admin_without_an_account(configured: dict[str, str]) -> None:
+    ran = [_run(configured, "admin", address) for address in ("grace@example.org", "grace")]
+    assert [(each.returncode, each.stdout) for each in ran] == [(1, ""), (1, "")]
+    assert "Nobody has signed up" in ran[0].stderr
+    assert "grace" not in ran[0].stderr
 
 
 def test_migrate_twice_is_once(configured: dict[str, str]) -> None:

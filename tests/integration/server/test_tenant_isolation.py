@@ -27,7 +27,7 @@ async def matrix(
             await furnish(services, tenant)
             await fill_gate_tables(administrator, tenant, await make_event(services, tenant))
             await administrator.execute(
-                text("INSERT INTO user_roles VALUES (:user_id, 'admin')"),
+                text("INSERT INTO user_roles (user_id, role) VALUES (:user_id, 'admin')"),
                 {"user_id": tenant.founder.user_id},
             )
             tenants.append(tenant)

@@ -197,7 +197,7 @@ async def test_a_violated_constraint_is_known_by_name(
 ) -> None:
     person = await make_person(services)
     now = instant(services.clock.now_ms())
-    again = User(id=person.user_id, display_name="Again", created_at=now, disabled_at=None)
+    again = User(id=person.user_id, display_name="Again", created_at=now, language="en")
     async with database.transaction(WORKER) as session:
         session.add(again)
         with pytest.raises(IntegrityError) as refused:

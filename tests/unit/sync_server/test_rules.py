@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -27,11 +28,18 @@ def test_the_lowest_free_number(numbers: range, taken: list[int], expected: int 
     assert lowest_free(numbers, taken) == expected
 
 
-@given(st.frozensets(st.sampled_from(ZONE_BITS)))
+@given(st.frozensets(st.sampled_from(ZONE_BITS), min_size=1, max_size=15))
 def test_zones_survive_the_mask(bits: frozenset[int]) -> None:
     mask = zone_mask(bits)
     assert zone_bits(mask) == sorted(bits)
     assert 0 <= mask < 1 << 16
+
+
+@pytest.mark.parametrize("bits", [None, (), ZONE_BITS])
+def test_naming_no_zone_means_every_zone(bits: Collection[int] | None) -> None:
+    mask = zone_mask(bits)
+    assert mask == 0xFFFF
+    assert zone_bits(mask) is None
 
 
 @given(st.frozensets(st.sampled_from(Capability)))

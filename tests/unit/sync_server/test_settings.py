@@ -16,6 +16,7 @@ SAFE: dict[str, Any] = {
     "database_url": "postgresql+asyncpg://zeraket_login:p@db/zeraket",
     "key_file": "/etc/zeraket/master.key",
     "public_url": "https://gate.example.org",
+    "mail_url": "smtp://zeraket:p@mail.example.org",
 }
 
 
@@ -33,6 +34,7 @@ def test_development_starts_with_nothing_set() -> None:
         ("database_url", "ZERAKET_DATABASE_URL"),
         ("key_file", "ZERAKET_KEY_FILE"),
         ("public_url", "ZERAKET_PUBLIC_URL"),
+        ("mail_url", "ZERAKET_MAIL_URL"),
     ],
 )
 def test_production_refuses_each_default_by_name(missing: str, named: str) -> None:
@@ -46,6 +48,14 @@ def test_production_refuses_each_default_by_name(missing: str, named: str) -> No
 def test_production_refuses_an_address_without_tls() -> None:
     (fault,) = setting_faults(Settings(**{**SAFE, "public_url": "http://gate.example.org"}))
     assert "https://" in fault.remedy
+
+
+@pytest.mark.parametrize("name", ["database_url", "migration_database_url"])
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg"])
+def test_a_database_is_named_as_postgresql_names_it(name: str, scheme: str) -> None:
+    place = "://zeraket_login:p%40@db:5432/zeraket?application_name=postgres://x"
+    url = getattr(Settings.model_validate({name: scheme + place}), name)
+    assert url.get_secret_value() == "postgresql+asyncpg" + place
 
 
 def test_secrets_do_not_show() -> None:

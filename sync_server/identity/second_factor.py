@@ -1,0 +1,117 @@
+"""A second factor: six digits from an app on the owner's phone (TOTP, RFC 6238); admins need
+one.
+"""
+
+import hmac
+from base64 import b32encode
+from typing import Final
+
+import pyotp
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from sync_server.identity import attempts, repository
+from sync_server.identity.attempts import Counted
+from sync_server.identity.errors import (
+    PasswordWrongError,
+    SecondFactorExistsError,
+    SecondFactorMissingError,
+    SecondFactorRequiredError,
+    SecondFactorWrongError,
+)
+from sync_server.identity.models import UserTotp
+from sync_server.identity.passwords import check_password
+from sync_server.identity.rules import UserId
+from sync_server.identity.schemas import SecondFactorMade
+from sync_server.identity.service import CurrentSession
+from sync_server.kit.claims import WORKER
+from sync_server.kit.instants import instant
+from sync_server.kit.services import Services
+
+SECRET_BYTES: Final = 20
+STEP_MS: Final = 30_000
+ISSUER: Final = "ZERAKET"
+_PURPOSE: Final = "second factor"
+# A phone's clock may be off by a step.
+_STEPS_AROUND: Final = (-1, 0, 1)
+
+
+async def begin(
+    services: Services, current: CurrentSession, present_password: str
+) -> SecondFactorMade:
+    """Make a secret for the owner's app; it counts for nothing until `confirm`."""
+    await attempts.count(services, Counted(attempts.PASSWORD_CHANGE, str(current.user_id)))
+    secret = services.randomness(SECRET_BYTES)
+    async with services.database.transaction(WORKER) as session:
+        found = await repository.lock_password_hash(session, current.user_id)
+        if not (await check_password(present_password, found)).matches:
+            raise PasswordWrongError
+        await repository.remove_second_factor(session, current.user_id, confirmed=False)
+        if await repository.find_second_factor(session, current.user_id) is not None:
+            raise SecondFactorExistsError
+        sealed = services.key_sealer.seal(secret, _PURPOSE, current.user_id)
+        row = UserTotp(
+            user_id=current.user_id, sealed_secret=sealed, confirmed_at=None, last_step=0
+        )
+        await repository.add(session, row)
+        address = await repository.find_address(session, current.user_id)
+    totp = _totp(secret)
+    uri = totp.provisioning_uri(name=address or str(current.user_id), issuer_name=ISSUER)
+    return SecondFactorMade(secret=totp.secret, uri=uri)
+
+
+async def confirm(services: Services, current: CurrentSession, code: str) -> None:
+    """Turn the second factor on with a first code; this session has passed it."""
+    await _count(services, current.user_id)
+    async with services.database.transaction(WORKER) as session:
+        await _use_code(session, services, current.user_id, code)
+        now = instant(services.clock.now_ms())
+        await repository.confirm_second_factor(session, current.user_id, now)
+        await repository.mark_second_factor(session, current.session_id, now)
+
+
+async def remove(services: Services, current: CurrentSession, code: str) -> None:
+    await _count(services, current.user_id)
+    async with services.database.transaction(WORKER) as session:
+        await _use_code(session, services, current.user_id, code)
+        await repository.remove_second_factor(session, current.user_id, confirmed=True)
+
+
+async def forget(session: AsyncSession, user_id: UserId) -> None:
+    """Help somebody who lost their phone; the operator alone may."""
+    await repository.remove_second_factor(session, user_id, confirmed=True)
+
+
+async def require(
+    session: AsyncSession, services: Services, user_id: UserId, code: str | None
+) -> bool:
+    """Check the code of somebody who has a second factor; give whether there is one. Needs the
+    worker's transaction, and an attempt that was counted.
+    """
+    found = await repository.find_second_factor(session, user_id)
+    if found is None or found.confirmed_at is None:
+        return False
+    if code is None:
+        raise SecondFactorRequiredError
+    await _use_code(session, services, user_id, code)
+    return True
+
+
+async def _count(services: Services, user_id: UserId) -> None:
+    await attempts.count(services, Counted(attempts.SECOND_FACTOR, str(user_id)))
+
+
+async def _use_code(session: AsyncSession, services: Services, user_id: UserId, code: str) -> None:
+    """Take a code once: a step that was used, or an older one, is good no more."""
+    found = await repository.find_second_factor(session, user_id)
+    if found is None:
+        raise SecondFactorMissingError
+    totp = _totp(services.key_sealer.open(found.sealed_secret, _PURPOSE, user_id))
+    present = services.clock.now_ms() // STEP_MS
+    steps = [present + offset for offset in _STEPS_AROUND]
+    matching = [step for step in steps if hmac.compare_digest(totp.generate_otp(step), code)]
+    if not matching or not await repository.use_totp_step(session, user_id, max(matching)):
+        raise SecondFactorWrongError
+
+
+def _totp(secret: bytes) -> pyotp.TOTP:
+    return pyotp.TOTP(b32encode(secret).decode())
