@@ -1,4 +1,3 @@
-
 from pytestqt.qtbot import QtBot
 
 from scanner_app.ui.verdict_words import ShownVerdict

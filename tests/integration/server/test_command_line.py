@@ -22,7 +22,7 @@ PRODUCTION = {
 
 
 def _run(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603 - our own program
+    return subprocess.run(
         [sys.executable, "-m", "sync_server", *arguments],
         env={"PATH": "/usr/bin:/bin", **environment},
         capture_output=True,
