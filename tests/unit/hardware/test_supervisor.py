@@ -124,7 +124,7 @@ def test_frames_flow_again_after_a_loss(
     assert [watched.next_condition() for _ in range(3)] == [OPENING, WORKING, LOST]
     camera_server.resume()
     assert watched.next_condition() is WORKING
-    assert watched.frames.get(timeout=PATIENCE_SECONDS).image.shape == (48, 64, 3)
+    assert watched.frames.get(timeout=PATIENCE_SECONDS).image.shape == (48, 64)
 
 
 def test_stop_ends_a_wait_for_a_silent_camera(
