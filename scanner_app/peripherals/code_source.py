@@ -22,7 +22,7 @@ from shared.errors import CredentialError, ZeraketError
 
 _IDLE_WAIT_NS: Final = 25_000_000
 """Waiting this long for a frame means there is time for a second opinion about the next one."""
-_LATE_NS: Final = 40_000_000
+_LATE_NS: Final = 12_000_000
 """A frame older than this was overtaken: reading is slower than the camera."""
 _FRAMES_A_TREAT_WHEN_LATE: Final = 6
 """Then one frame of so many gets a bigger look, for codes that need one, and is shown to people."""
