@@ -3,10 +3,13 @@ folder.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import subprocess
+import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +23,7 @@ with warnings.catch_warnings():
 ADMINISTRATOR: Final = "postgres"
 _FOLDER: Final = "postgres"
 _START_ATTEMPTS: Final = 3
+_START_LOCK: Final = Path(tempfile.gettempdir()) / f"zeraket-postgres-{os.geteuid()}.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,28 @@ def start_embedded_postgres(data_directory: Path) -> EmbeddedPostgres:
     """
     data_directory.mkdir(parents=True, exist_ok=True)
     folder = data_directory.resolve() / _FOLDER
-    _forget_dead_users(folder / ".handle_pids.json")
-    server = _start(folder)
+    with _one_start_at_a_time():
+        _forget_dead_users(folder / ".handle_pids.json")
+        server = _start(folder)
     information = server.get_postmaster_info()
     if information.socket_dir is None:
         message = "the embedded PostgreSQL opened no socket"
         raise RuntimeError(message)
     return EmbeddedPostgres(server, information.socket_dir)
+
+
+@contextlib.contextmanager
+def _one_start_at_a_time() -> Iterator[None]:
+    """Keep other starts on this machine waiting.
+
+    Root's first start makes the user `pgserver`; two at once make it twice, with two numbers.
+    """
+    descriptor = os.open(_START_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _start(folder: Path) -> PostgresServer:

@@ -31,7 +31,7 @@ CLOCK = SettableClock(1_795_000_000_000)
 LETTER = Letter("grace@example.org", "Karibu, Éloïse", "Fungua kiungo hiki:\nhttps://x/#abc\n")
 
 
-@dataclass(slots=True)
+@dataclass  # Without slots: aiosmtpd looks at every attribute, and early 3.11 cannot bear that.
 class _Inbox:
     """What the mail server took; refuses whom it does not know."""
 
