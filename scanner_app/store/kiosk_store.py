@@ -18,7 +18,6 @@ from scanner_app.store.replica import (
     read_cursor,
     read_enrolment,
     read_rules,
-    read_setting,
     read_snapshot_record,
     read_time_seen_ms,
 )
@@ -124,9 +123,6 @@ class KioskStore:
 
     def time_seen_ms(self) -> int:
         return read_time_seen_ms(self._databases.replica)
-
-    def setting(self, name: str) -> str | None:
-        return read_setting(self._databases.replica, name)
 
     def verify(self) -> Head:
         """Verify the whole journal; raise JournalCorruptError that names the first broken entry."""

@@ -1,4 +1,4 @@
-"""Enrolment, time and settings as sync writes them. One statement or one transaction each."""
+"""Enrolment, revocation and time as sync writes them; one statement or one transaction each."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,6 @@ from scanner_app.store.database import Database
 from scanner_app.store.replica import (
     read_anchor,
     read_enrolment,
-    read_setting,
     read_time_seen_ms,
 )
 from shared.wire.scanners import SignedRevocation
@@ -108,16 +107,3 @@ class StoredTime:
             " ON CONFLICT DO UPDATE SET time_ms = max(time_ms, excluded.time_ms)",
             (time_ms,),
         )
-
-
-class StoredSettings:
-    """What people chose at this kiosk: language, theme."""
-
-    def __init__(self, replica: Database) -> None:
-        self._replica = replica
-
-    def get(self, name: str) -> str | None:
-        return read_setting(self._replica, name)
-
-    def put(self, name: str, value: str) -> None:
-        self._replica.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))

@@ -79,9 +79,3 @@ def read_rules(replica: Database, after: Cursor) -> RuleBookDocument | None:
         return RuleBookDocument.model_validate_json(row[0])
     except ValidationError as error:
         raise replica_fault(error) from error
-
-
-def read_setting(replica: Database, name: str) -> str | None:
-    """Give a setting of this kiosk, such as its language."""
-    row = replica.one("SELECT value FROM settings WHERE name = ?", (name,))
-    return None if row is None else str(row[0])

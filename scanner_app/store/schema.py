@@ -45,7 +45,6 @@ CREATE TRIGGER passages_are_kept BEFORE DELETE ON passages
 """
 
 REPLICA_TABLES: Final = """
-CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE device_keys (purpose TEXT PRIMARY KEY, private_key BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE enrolment (
   only_row INTEGER PRIMARY KEY CHECK (only_row = 1),

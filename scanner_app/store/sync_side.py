@@ -4,7 +4,7 @@ from scanner_app.store.changes import StoredChanges
 from scanner_app.store.device_keys import StoredDeviceKeys
 from scanner_app.store.files import StoreFiles
 from scanner_app.store.outbox import StoredOutbox
-from scanner_app.store.records import StoredEnrolment, StoredRevocation, StoredSettings, StoredTime
+from scanner_app.store.records import StoredEnrolment, StoredRevocation, StoredTime
 from scanner_app.store.shelf import StoredShelf
 
 
@@ -18,7 +18,6 @@ class SyncSide:
         self.enrolment = StoredEnrolment(self._replica, self.shelf.discard_files)
         self.revocations = StoredRevocation(self._replica)
         self.times = StoredTime(self._replica)
-        self.settings = StoredSettings(self._replica)
         self.changes = StoredChanges(self._replica)
         self.outbox = StoredOutbox(self._journal, self._replica)
         self.keys = StoredDeviceKeys(self._replica)

@@ -71,13 +71,6 @@ def test_the_highest_time_seen_never_sinks(store: KioskStore, side: SyncSide) ->
     assert side.times.time_seen_ms() == store.time_seen_ms() == 9_000
 
 
-def test_settings_are_read_on_both_sides(store: KioskStore, side: SyncSide) -> None:
-    assert side.settings.get("language") is None
-    side.settings.put("language", "sw")
-    side.settings.put("language", "lg")
-    assert side.settings.get("language") == store.setting("language") == "lg"
-
-
 def test_a_ticket_of_a_forgotten_deployment_keeps_its_own_passages(
     store: KioskStore, side: SyncSide
 ) -> None:
