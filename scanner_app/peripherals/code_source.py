@@ -24,7 +24,7 @@ _IDLE_WAIT_NS: Final = 25_000_000
 """Waiting this long for a frame means there is time for a second opinion about the next one."""
 _LATE_NS: Final = 12_000_000
 """A frame older than this was overtaken: reading is slower than the camera."""
-_FRAMES_A_TREAT_WHEN_LATE: Final = 6
+_FRAMES_A_TREAT_WHEN_LATE: Final = 8
 """Then one frame of so many gets a bigger look, for codes that need one, and is shown to people."""
 _NICENESS: Final = 5
 _STOP_SECONDS: Final = 2.0
