@@ -200,8 +200,9 @@ class Kiosk:
         self._note_trouble("office", error)
 
     def on_enrolment(self, progress: EnrolmentProgress) -> None:
-        self._change(enrolling=progress)
+        # The digits first: the screen that shows them must not come up without.
         self._board.report(confirmation_digits=progress.digits, enrolment_problem=progress.problem)
+        self._change(enrolling=progress)
 
     def on_sync(self, status: SyncStatus) -> None:
         revoked = status.revocation is not None
