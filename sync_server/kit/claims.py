@@ -19,6 +19,12 @@ class DatabaseRole(StrEnum):
     WORKER = "zeraket_worker"
 
 
+LOGIN: Final = "zeraket_login"
+"""Requests log in as this role; it may act as any principal but the worker."""
+WORKER_LOGIN: Final = "zeraket_worker_login"
+"""The server's own work logs in as this role, so nothing a request runs can act as the worker."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
     """The first statement of a transaction; the token stays out of every representation."""

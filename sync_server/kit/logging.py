@@ -4,15 +4,17 @@ path.
 
 import logging
 import sys
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sync_server.kit.metrics import count_answer
 from sync_server.kit.services import Services
 
 REQUEST_ID_HEADER: Final = b"x-request-id"
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
+_NANOSECONDS_PER_SECOND: Final = 1_000_000_000
 _LOG: Final = structlog.get_logger(__name__)
 
 
@@ -32,7 +34,9 @@ def configure_logging() -> None:
 
 
 class RequestLog:
-    """Gives each request an id, answers with it, and logs method, route, status and duration."""
+    """Gives each request an id, answers with it, and logs and counts method, route, status and
+    duration.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -61,16 +65,17 @@ class RequestLog:
                 await self._app(scope, receive, send_with_id)
             finally:
                 elapsed = services.clock.monotonic_ns() - started
-                _log_answer(scope, status, elapsed // _NANOSECONDS_PER_MILLISECOND)
+                _log_answer(scope, status[0] if status else None, elapsed)
 
 
-def _log_answer(scope: Scope, status: list[int], milliseconds: int) -> None:
-    route: Any = scope.get("route")
+def _log_answer(scope: Scope, status: int | None, nanoseconds: int) -> None:
+    # The template, not the path: a path may hold a token.
+    route: str | None = getattr(scope.get("route"), "path", None)
     _LOG.info(
         "request.answered",
         method=scope["method"],
-        # The template, not the path: a path may hold a token.
-        route=getattr(route, "path", None),
-        status=status[0] if status else None,
-        duration_ms=milliseconds,
+        route=route,
+        status=status,
+        duration_ms=nanoseconds // _NANOSECONDS_PER_MILLISECOND,
     )
+    count_answer(scope["method"], route, status, nanoseconds / _NANOSECONDS_PER_SECOND)

@@ -6,10 +6,12 @@ import asyncio
 import smtplib
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from ipaddress import ip_address
+from itertools import count
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +19,7 @@ import structlog
 
 from shared.clock import Clock
 from sync_server.kit.instants import instant
+from sync_server.settings import is_loopback
 
 SENDING_SECONDS_MAX: Final = 20
 _PORTS: Final[Mapping[str, int]] = {"smtp": 587, "smtps": 465}
@@ -57,10 +60,7 @@ class SmtpServer:
 
     @property
     def is_on_this_machine(self) -> bool:
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
 
 def parse_mail_url(url: str) -> SmtpServer:
@@ -126,11 +126,18 @@ class MailboxFolder:
 
     def _write(self, letter: Letter) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        number = len(list(self.folder.glob("*.eml")))
         now_ms = self.clock.now_ms()
-        path = self.folder / f"{now_ms:015}-{number:05}.eml"
-        path.touch(mode=0o600)
-        path.write_bytes(bytes(written(letter, self.sender, now_ms)))
+        with NamedTemporaryFile(dir=self.folder, suffix=".draft") as draft:
+            draft.write(bytes(written(letter, self.sender, now_ms)))
+            draft.flush()
+            self._put_down(Path(draft.name), now_ms)
+
+    def _put_down(self, draft: Path, now_ms: int) -> None:
+        """Whole, and under a name of its own: letters of one moment are written side by side."""
+        for number in count(len(list(self.folder.glob("*.eml")))):
+            with suppress(FileExistsError):
+                (self.folder / f"{now_ms:015}-{number:05}.eml").hardlink_to(draft)
+                return
 
 
 def written(letter: Letter, sender: str, now_ms: int) -> EmailMessage:

@@ -3,6 +3,7 @@ the server.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, ClassVar, Final
 
 import structlog
@@ -11,11 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from sync_server.kit.database import sqlstate
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
+IDEMPOTENCY_KEY_HEADER: Final = "Idempotency-Key"
+_KEY_MISSING: Final = ("missing", "header", IDEMPOTENCY_KEY_HEADER)
 _LOG: Final = structlog.get_logger(__name__)
 _HTTP_CODES: Final = {
     400: "bad_request",
@@ -63,6 +67,30 @@ class NotFoundError(ProblemError):
     title = "There is no such thing here, or it is not yours to see"
 
 
+class UnknownSecret(StrEnum):
+    """What somebody may try to guess."""
+
+    CLAIM = "claim_token"
+    ENROLMENT = "enrolment_code"
+    LETTER = "letter_token"
+    ORDER = "order_token"
+    SERVICE = "service_token"
+
+
+class UnknownSecretError(ProblemError):
+    """A code or token that nobody has: a slip of the hand, or a guess. Those are counted
+    (`identity.guessing`).
+    """
+
+    secret: ClassVar[UnknownSecret]
+
+
+class TooManyGuessesError(ProblemError):
+    status = 429
+    code = "too_many_guesses"
+    title = "Too many unknown codes or tokens came from where you are; wait a while"
+
+
 class BusyError(ProblemError):
     status = 503
     code = "busy"
@@ -95,7 +123,11 @@ class Problem(BaseModel):
 
 
 def problem_responses(*problems: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
-    """Describe in OpenAPI which problems an endpoint answers with."""
+    """Describe in OpenAPI which problems an endpoint answers with; where something can be guessed
+    that is one of them.
+    """
+    if any(issubclass(problem, UnknownSecretError) for problem in problems):
+        problems = (*problems, TooManyGuessesError)
     responses: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
         known = responses.get(problem.status, {"model": Problem, "description": ""})
@@ -138,9 +170,12 @@ async def _answer_problem(request: Request, error: Exception) -> JSONResponse:
 async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     """Say which fields are wrong without sending back what was in them."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
+    faults = error.errors()
+    if any((fault["type"], *fault["loc"]) == _KEY_MISSING for fault in faults):
+        return answer(IdempotencyKeyRequiredError(), request)
     errors = [
         {"pointer": "/" + "/".join(str(step) for step in fault["loc"]), "reason": fault["msg"]}
-        for fault in error.errors()
+        for fault in faults
     ]
     return answer(RequestInvalidError(extra={"errors": errors}), request)
 
@@ -170,6 +205,15 @@ class RequestInvalidError(ProblemError):
     title = "Some fields are missing or wrong"
 
 
+class IdempotencyKeyRequiredError(ProblemError):
+    status = 400
+    code = "idempotency_key_required"
+    title = (
+        "Send an Idempotency-Key header, a new one for each thing to make: a repeat under the same"
+        " key is answered again and makes nothing twice"
+    )
+
+
 _DATABASE_PROBLEMS: Final[dict[str, type[ProblemError]]] = {
     "42501": ForbiddenError,
     "57014": BusyError,
@@ -177,6 +221,8 @@ _DATABASE_PROBLEMS: Final[dict[str, type[ProblemError]]] = {
     "40001": BusyError,
     "40P01": BusyError,
     "25P03": BusyError,
+    # A NUL: JSON can say it, and no text of PostgreSQL holds it.
+    "22021": RequestInvalidError,
 }
 
 
@@ -200,14 +246,20 @@ async def _answer_unreachable(request: Request, error: Exception) -> JSONRespons
     return answer(DatabaseUnavailableError(headers={"Retry-After": "1"}), request)
 
 
+async def _answer_pool_exhausted(request: Request, _: Exception) -> JSONResponse:
+    _LOG.warning("database.pool_exhausted")
+    return answer(BusyError(headers={"Retry-After": "1"}), request)
+
+
 async def _answer_unknown(request: Request, error: Exception) -> JSONResponse:
     # Messages of driver errors carry parameters, which may be tokens: the type and the place are
     # enough.
-    _LOG.error("request.failed", error=type(error).__name__, place=_place(error))
+    _LOG.error("request.failed", error=type(error).__name__, place=place_of(error))
     return answer(InternalError(), request)
 
 
-def _place(error: BaseException) -> str | None:
+def place_of(error: BaseException) -> str | None:
+    """Name where an error arose; its message, which may hold anything, is left out."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -219,5 +271,6 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(DBAPIError, _answer_database)
+    app.add_exception_handler(PoolTimeoutError, _answer_pool_exhausted)
     app.add_exception_handler(ConnectionError, _answer_unreachable)
     app.add_exception_handler(Exception, _answer_unknown)

@@ -34,6 +34,7 @@ class ServerKeys:
     audit_key: Ed25519PrivateKey = field(repr=False)
     nonce_secret: bytes = field(repr=False)
     session_secret: bytes = field(repr=False)
+    file_secret: bytes = field(repr=False)
     public_key: bytes
 
     @property
@@ -52,6 +53,7 @@ def server_keys_from_seed(seed: bytes) -> ServerKeys:
         audit_key=Ed25519PrivateKey.from_private_bytes(_derive(seed, b"audit block")),
         nonce_secret=_derive(seed, b"proof nonce"),
         session_secret=_derive(seed, b"scanner session"),
+        file_secret=_derive(seed, b"file address"),
         public_key=signing_key.public_key().public_bytes_raw(),
     )
 

@@ -2,20 +2,26 @@
 looks further.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 from fastapi import Depends, Request
+from opentelemetry.trace import NoOpTracer, Tracer
+from pydantic import SecretStr
 
 from shared.clock import Clock
 from shared.ids import UUID7_RANDOMNESS_BYTES, new_uuid7
 from sync_server.kit.database import Database
+from sync_server.kit.jobs import Jobs
 from sync_server.kit.keys import KeySealer
 from sync_server.kit.mail import MailSender
+from sync_server.kit.openid_client import OpenidClient
+from sync_server.kit.storage import FolderStorage, ObjectStorage
 
+OBJECTS_FOLDER_NAME: Final = "objects"
 Randomness = Callable[[int], bytes]
 
 
@@ -32,7 +38,23 @@ class Services:
     public_url: str
     data_directory: Path
     mail: MailSender
+    jobs: Jobs
     anchor_directory: Path | None = None
+    cron_secret: SecretStr | None = None
+    metrics_token: SecretStr | None = None
+    requests_per_minute: int = 0
+    """Of one caller to this process; 0 is any number."""
+    tracer: Tracer = field(default_factory=NoOpTracer)
+    webhook_secrets: Mapping[str, tuple[SecretStr, ...]] = field(default_factory=dict)
+    openid_clients: tuple[OpenidClient, ...] = ()
+    object_storage: ObjectStorage | None = None
+    """Without one, objects are files below the data directory."""
+    parts: Mapping[type[Any], object] = field(default_factory=dict)
+    """What single domains are handed beside all this, by its type: the kit does not know it."""
+
+    @property
+    def storage(self) -> ObjectStorage:
+        return self.object_storage or FolderStorage(self.data_directory / OBJECTS_FOLDER_NAME)
 
     def new_id(self) -> UUID:
         return new_uuid7(self.clock.now_ms(), self.randomness(UUID7_RANDOMNESS_BYTES))
