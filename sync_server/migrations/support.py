@@ -8,7 +8,7 @@ from typing import Final
 
 from alembic import op
 
-from sync_server.migrations.roles import OWNER, RESOLVER
+from sync_server.migrations.roles import LEDGER, OWNER, RESOLVER
 
 ANY_MEMBER: Final = None
 
@@ -80,3 +80,51 @@ def resolver_function(signature: str, returns: str, query: str, *roles: str) -> 
         f"REVOKE ALL ON FUNCTION private.{name} FROM PUBLIC",
         f"GRANT EXECUTE ON FUNCTION private.{name} TO {execute_by}",
     )
+
+
+def ledger_function(signature: str, returns: str, body: str) -> None:
+    """Make a definer function that runs as the ledger's own role, and that nobody else may call."""
+    arguments = signature.partition("(")[2].removesuffix(")")
+    types = ", ".join(argument.split()[1] for argument in arguments.split(", ") if argument)
+    name = f"private.{signature.partition('(')[0]}({types})"
+    run(
+        f"CREATE FUNCTION private.{signature} RETURNS {returns} LANGUAGE plpgsql VOLATILE"
+        f" SECURITY DEFINER SET search_path = '' AS $function$ {body} $function$",
+        f"ALTER FUNCTION {name} OWNER TO {LEDGER}",
+        f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {name} TO {OWNER}",
+    )
+
+
+def append_only(*tables: str) -> None:
+    """Refuse changes also to those whom no missing right stops: the owner and superusers."""
+    for table in tables:
+        run(
+            f"CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION private.refuse_change()",
+            f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER refuse_change",
+        )
+
+
+def hide_columns(table: str, role: str, *columns: str) -> None:
+    """Let a role read every column there is by now but these; columns to come need grants of
+    their own.
+    """
+    hidden = ", ".join(f"'{column}'" for column in columns)
+    run(
+        f"""
+        DO $$ DECLARE shown text; BEGIN
+            SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO shown
+            FROM pg_attribute
+            WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped
+              AND attname NOT IN ({hidden});
+            REVOKE SELECT ON {table} FROM {role};
+            EXECUTE format('GRANT SELECT (%s) ON {table} TO {role}', shown);
+        END $$
+        """,  # noqa: S608 - names of ours
+    )
+
+
+def show_columns(table: str, role: str) -> None:
+    """Undo `hide_columns`."""
+    run(f"REVOKE SELECT ON {table} FROM {role}", f"GRANT SELECT ON {table} TO {role}")  # noqa: S608 - names of ours
