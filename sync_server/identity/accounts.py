@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_server.identity import attempts, letters, repository, second_factor, service
+from sync_server.identity import attempts, letters, records, repository, second_factor, service
 from sync_server.identity.attempts import Counted, Standing
 from sync_server.identity.errors import (
     CredentialsWrongError,
@@ -17,12 +16,14 @@ from sync_server.identity.errors import (
     PasswordWrongError,
 )
 from sync_server.identity.letters import Purpose
-from sync_server.identity.models import User, UserDevice, UserEmail
+from sync_server.identity.models import User, UserDevice
 from sync_server.identity.passwords import check_password, hash_password, require_good
+from sync_server.identity.records import Attempt
 from sync_server.identity.rules import (
     DEVICE_TOKEN_PREFIX,
     TOKEN_BYTES,
     Language,
+    SecondFactorKind,
     UserId,
     opaque_token,
 )
@@ -63,21 +64,27 @@ async def confirm_sign_up(services: Services, chosen: ChosenPassword, visitor: V
         require_good(password, asked.address, asked.display_name)
         language = Language(asked.language)
         user_id = await service.add_user(session, services, asked.display_name, language)
+        if not await service.add_address(session, services, user_id, asked.address):
+            raise LetterTokenInvalidError
         now = instant(services.clock.now_ms())
-        try:
-            email = UserEmail(user_id=user_id, address=asked.address, verified_at=now)
-            await repository.add(session, email)
-        except IntegrityError as error:
-            raise LetterTokenInvalidError from error
         password_hash = await hash_password(password)
         await repository.set_password_hash(session, user_id, password_hash, now)
-        return await _welcome(session, services, user_id, visitor)
+        await records.record_of_person(session, services, "person.sign_up", user_id, by=user_id)
+        method = records.BY_LETTER
+        return await welcome_visitor(session, services, user_id, visitor, method=method)
 
 
 async def sign_in(
     services: Services, wanted: NewSession, visitor: Visitor
 ) -> tuple[Welcome, Standing]:
     """Let in whoever knows the password; the same work is done for an address nobody has."""
+    async with records.refusals_recorded(services, Attempt(wanted.address)):
+        return await _sign_in(services, wanted, visitor)
+
+
+async def _sign_in(
+    services: Services, wanted: NewSession, visitor: Visitor
+) -> tuple[Welcome, Standing]:
     counted = await _counted(services, wanted, visitor)
     standing = await attempts.count(services, *counted)
     async with services.database.reading(WORKER) as session:
@@ -97,9 +104,10 @@ async def sign_in(
             now = instant(services.clock.now_ms())
             await repository.set_password_hash(session, user_id, renewed, now)
         is_proved = await second_factor.require(session, services, user_id, wanted.code)
-        welcome = await _welcome(session, services, user_id, visitor)
+        method = records.BY_PASSWORD_AND_CODE if is_proved else records.BY_PASSWORD
+        welcome = await welcome_visitor(session, services, user_id, visitor, method=method)
         if is_proved:
-            await _prove(session, services, welcome)
+            await note_second_factor(session, services, welcome)
     await attempts.forgive(services, *counted)
     return welcome, standing
 
@@ -108,6 +116,14 @@ async def reset_password(
     services: Services, chosen: ChosenPassword, visitor: Visitor
 ) -> tuple[Welcome, Changed]:
     """Choose a password with a letter's token; every session and known device is over."""
+    attempt = Attempt()
+    async with records.refusals_recorded(services, attempt):
+        return await _reset_password(services, chosen, visitor, attempt)
+
+
+async def _reset_password(
+    services: Services, chosen: ChosenPassword, visitor: Visitor, attempt: Attempt
+) -> tuple[Welcome, Changed]:
     password, token = chosen.password.get_secret_value(), chosen.token.get_secret_value()
     if chosen.code is not None:
         await attempts.count(services, Counted(attempts.SECOND_FACTOR, token))
@@ -116,6 +132,7 @@ async def reset_password(
         user = await repository.find_user_by_address(session, asked.address)
         if user is None:
             raise LetterTokenInvalidError
+        attempt.user_id = user.id
         require_good(password, asked.address, user.display_name)
         user_id = UserId(user.id)
         is_proved = await second_factor.require(session, services, user_id, chosen.code)
@@ -126,9 +143,14 @@ async def reset_password(
         await repository.use_up_email_tokens(session, asked.address, Purpose.PASSWORD_RESET, now)
         ended = await repository.revoke_sessions(session, user.id, now)
         await repository.revoke_devices(session, user.id, now)
-        welcome = await _welcome(session, services, user_id, visitor)
+        left = {"sessions_ended": ended}
+        await records.record_of_person(
+            session, services, "password.reset", user_id, after=left, by=user_id
+        )
+        method = records.BY_LETTER
+        welcome = await welcome_visitor(session, services, user_id, visitor, method=method)
         if is_proved:
-            await _prove(session, services, welcome)
+            await note_second_factor(session, services, welcome)
         return welcome, Changed(ended, _told(user, asked.address))
 
 
@@ -151,6 +173,10 @@ async def change_password(
         await repository.set_password_hash(session, current.user_id, password_hash, now)
         kept = current.session_id
         ended = await repository.revoke_sessions(session, current.user_id, now, kept)
+        user_id, left = current.user_id, {"sessions_ended": ended}
+        await records.record_of_person(
+            session, services, "password.change", user_id, after=left, by=user_id
+        )
     return Changed(ended, _told(user, address))
 
 
@@ -175,14 +201,26 @@ async def _counted(services: Services, wanted: NewSession, visitor: Visitor) -> 
     )
 
 
-async def _prove(session: AsyncSession, services: Services, welcome: Welcome) -> None:
+async def note_second_factor(
+    session: AsyncSession,
+    services: Services,
+    welcome: Welcome,
+    kind: SecondFactorKind = SecondFactorKind.TOTP,
+) -> None:
+    """Note that a new session's owner showed a second factor; needs the worker's transaction."""
     now = instant(services.clock.now_ms())
-    await repository.mark_second_factor(session, welcome.signed_in.session_id, now)
+    await repository.mark_second_factor(session, welcome.signed_in.session_id, now, kind)
 
 
-async def _welcome(
-    session: AsyncSession, services: Services, user_id: UserId, visitor: Visitor
+async def welcome_visitor(
+    session: AsyncSession,
+    services: Services,
+    user_id: UserId,
+    visitor: Visitor,
+    *,
+    method: str = records.BY_PASSWORD,
 ) -> Welcome:
+    """Let somebody in who proved who they are; needs the worker's transaction."""
     token = opaque_token(DEVICE_TOKEN_PREFIX, services.randomness(TOKEN_BYTES))
     now = instant(services.clock.now_ms())
     device = UserDevice(
@@ -194,5 +232,5 @@ async def _welcome(
         revoked_at=None,
     )
     await repository.add(session, device)
-    signed_in = await service.sign_in_visitor(session, services, user_id, visitor)
+    signed_in = await service.sign_in_visitor(session, services, user_id, visitor, method=method)
     return Welcome(signed_in, token)

@@ -90,7 +90,9 @@ async def count(services: Services, *counted: Counted) -> Standing:
     tightest = min(standings, key=lambda standing: standing.limit.attempts - standing.attempts)
     if tightest.is_exceeded:
         headers = {**tightest.headers, "Retry-After": str(tightest.seconds_left)}
-        raise TooManyAttemptsError(headers=headers)
+        refused = TooManyAttemptsError(headers=headers)
+        refused.is_first = tightest.attempts == tightest.limit.attempts + 1
+        raise refused
     return tightest
 
 

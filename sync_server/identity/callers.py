@@ -9,7 +9,11 @@ from fastapi import BackgroundTasks, Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sync_server.identity import repository, service
-from sync_server.identity.errors import AdminRequiredError, SecondFactorNeededError
+from sync_server.identity.errors import (
+    AdminRequiredError,
+    FreshProofNeededError,
+    SecondFactorNeededError,
+)
 from sync_server.identity.rules import UserId
 from sync_server.identity.service import CurrentSession
 from sync_server.identity.visitors import VisitorDependency
@@ -89,10 +93,22 @@ async def person(
 Person = Annotated[CurrentSession, Depends(person)]
 
 
+async def freshly_proved_person(current: Person, services: ServicesDependency) -> CurrentSession:
+    """Let in whoever signed in or showed a second factor a moment ago: a session that was left
+    open, or stolen, does not change how its owner signs in.
+    """
+    if not service.is_freshly_proved(services, current):
+        raise FreshProofNeededError
+    return current
+
+
+FreshlyProvedPerson = Annotated[CurrentSession, Depends(freshly_proved_person)]
+
+
 async def admin(
     token: Annotated[str, Depends(bearer_token)], services: ServicesDependency
 ) -> CurrentSession:
-    """Let an admin in who showed a second factor; the database says who is one."""
+    """Let an admin in who showed a passkey or digits; the database says who is one."""
     async with services.database.reading(user_claims(token)) as session:
         current = await service.resolve_session(session)
         is_admin = await repository.is_admin(session)

@@ -63,7 +63,7 @@ async def confirm_sign_up(
     chosen: ChosenPassword, services: ServicesDependency, visitor: VisitorDependency
 ) -> SignedInShown:
     """Choose the password with the letter's token, and be signed in."""
-    return _shown(await accounts.confirm_sign_up(services, chosen, visitor))
+    return shown(await accounts.confirm_sign_up(services, chosen, visitor))
 
 
 @router.post(
@@ -85,7 +85,7 @@ async def sign_in(
     """Sign in with address and password."""
     welcome, standing = await accounts.sign_in(services, wanted, visitor)
     response.headers.update(standing.headers)
-    return _shown(welcome)
+    return shown(welcome)
 
 
 @router.post("/password-resets", status_code=status.HTTP_202_ACCEPTED, responses=_LETTER)
@@ -114,7 +114,7 @@ async def reset_password(
     welcome, changed = await accounts.reset_password(services, chosen, visitor)
     if changed.letter is not None:
         background.add_task(send_quietly, services.mail, changed.letter)
-    return _shown(welcome)
+    return shown(welcome)
 
 
 def _posted(
@@ -126,7 +126,8 @@ def _posted(
     return LetterSent()
 
 
-def _shown(welcome: Welcome) -> SignedInShown:
+def shown(welcome: Welcome) -> SignedInShown:
+    """Answer as every way in does."""
     signed_in = welcome.signed_in
     return SignedInShown(
         user_id=signed_in.user_id,

@@ -85,7 +85,8 @@ async def sign_out_everywhere(
 async def sign_out(
     current: OwnSession, session: UserTransaction, services: ServicesDependency
 ) -> None:
-    await service.revoke_own_session(session, services, current.user_id, current.session_id)
+    own = (current.user_id, current.session_id)
+    await service.revoke_own_session(session, services, *own, kind="session.sign_out")
 
 
 @router.delete(
@@ -119,7 +120,11 @@ async def change_password(
     "/second-factor",
     status_code=status.HTTP_201_CREATED,
     responses=problem_responses(
-        PasswordWrongError, SecondFactorExistsError, RequestInvalidError, TooManyAttemptsError
+        PasswordWrongError,
+        SecondFactorNeededError,
+        SecondFactorExistsError,
+        RequestInvalidError,
+        TooManyAttemptsError,
     ),
 )
 async def begin_second_factor(
@@ -138,6 +143,16 @@ async def confirm_second_factor(
     given: SecondFactorCode, current: Person, services: ServicesDependency
 ) -> None:
     await second_factor.confirm(services, current, given.code)
+
+
+@router.post(
+    "/second-factor/prove", status_code=status.HTTP_204_NO_CONTENT, responses=_SECOND_FACTOR
+)
+async def prove_second_factor(
+    given: SecondFactorCode, current: Person, services: ServicesDependency
+) -> None:
+    """Show the digits again, for what asks for a fresh proof."""
+    await second_factor.prove(services, current, given.code)
 
 
 @router.post(
@@ -168,5 +183,5 @@ async def grant_admin(user_id: UUID, granter: Admin, services: ServicesDependenc
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problem_responses(UserNotFoundError, LastAdminError, RequestInvalidError),
 )
-async def revoke_admin(user_id: UUID, _admin: Admin, services: ServicesDependency) -> None:
-    await roles.revoke_admin(services, user_id)
+async def revoke_admin(user_id: UUID, revoker: Admin, services: ServicesDependency) -> None:
+    await roles.revoke_admin(services, revoker.user_id, user_id)

@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping
 
-from sync_server.kit.problems import ForbiddenError, NotFoundError, ProblemError
+from sync_server.kit.problems import (
+    ForbiddenError,
+    NotFoundError,
+    ProblemError,
+    UnknownSecret,
+    UnknownSecretError,
+)
 
 
 class CredentialsWrongError(ProblemError):
@@ -23,6 +29,9 @@ class PasswordGuessableError(ProblemError):
     status = 422
     code = "password_guessable"
     title = "This password is easily guessed; take a longer one, or several unrelated words"
+
+    def __init__(self, weakness: str | None) -> None:
+        super().__init__(extra={"weakness": weakness})
 
 
 class SecondFactorRequiredError(ProblemError):
@@ -50,10 +59,25 @@ class SecondFactorExistsError(ProblemError):
 
 class SecondFactorNeededError(ForbiddenError):
     code = "second_factor_needed"
-    title = "Admins sign in with a second factor; set one up, or sign in again with its digits"
+    title = "Admins show a passkey or the digits of an authenticator app; sign in again with one"
 
 
-class LetterTokenInvalidError(ProblemError):
+class FreshProofNeededError(ForbiddenError):
+    code = "fresh_proof_needed"
+    title = (
+        "You signed in a while ago; sign in again, or show a passkey or the digits of your"
+        " authenticator app"
+    )
+
+
+class LastWayInError(ProblemError):
+    status = 409
+    code = "last_way_in"
+    title = "This is the last way to sign in that you have; set up another one first"
+
+
+class LetterTokenInvalidError(UnknownSecretError):
+    secret = UnknownSecret.LETTER
     status = 400
     code = "letter_token_invalid"
     title = "This link is unknown, used or too old; ask for a new one"
@@ -63,6 +87,8 @@ class TooManyAttemptsError(ProblemError):
     status = 429
     code = "too_many_attempts"
     title = "Too many attempts from where you are; wait a while"
+    is_first: bool = False
+    """Whether this attempt is the one that was too many, and not one of those after it."""
 
 
 class SessionNotFoundError(NotFoundError):

@@ -43,6 +43,7 @@ class UserSession(Base):
     last_seen_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     second_factor_at: Mapped[datetime | None]
+    second_factor_kind: Mapped[str | None]
 
 
 class UserEmail(Base):

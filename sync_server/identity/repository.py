@@ -45,6 +45,14 @@ async def find_address(session: AsyncSession, user_id: UUID) -> str | None:
     return await session.scalar(select(UserEmail.address).where(UserEmail.user_id == user_id))
 
 
+async def add_address(session: AsyncSession, user_id: UUID, address: str, moment: datetime) -> bool:
+    """Give somebody an address, unless it is another's."""
+    values = {"user_id": user_id, "address": address, "verified_at": moment}
+    made = insert(UserEmail).values(values).on_conflict_do_nothing()
+    added = await session.execute(made.returning(UserEmail.user_id))
+    return added.one_or_none() is not None
+
+
 async def find_user_by_address(session: AsyncSession, address: str) -> User | None:
     """Find who may sign in with an address."""
     query = (
@@ -102,10 +110,18 @@ async def confirm_second_factor(session: AsyncSession, user_id: UUID, moment: da
     await session.execute(confirmed.values(confirmed_at=moment))
 
 
-async def mark_second_factor(session: AsyncSession, session_id: UUID, moment: datetime) -> None:
-    """Note that whoever has this session showed their second factor."""
+async def mark_second_factor(
+    session: AsyncSession, session_id: UUID, moment: datetime, kind: str
+) -> None:
+    """Note that whoever has this session showed a second factor, and which."""
     marked = update(UserSession).where(UserSession.id == session_id)
-    await session.execute(marked.values(second_factor_at=moment))
+    await session.execute(marked.values(second_factor_at=moment, second_factor_kind=kind))
+
+
+async def has_second_factor(session: AsyncSession, user_id: UUID) -> bool:
+    """Ask the database, which knows of every kind."""
+    query = text("SELECT private.has_second_factor(:person)")
+    return bool(await session.scalar(query, {"person": user_id}))
 
 
 async def remove_second_factor(session: AsyncSession, user_id: UUID, *, confirmed: bool) -> None:
@@ -125,10 +141,19 @@ async def resolve_caller(session: AsyncSession) -> UUID | None:
 async def resolve_session(session: AsyncSession) -> Row[Any] | None:
     """Ask whose token this transaction carries, in which session, and when it was last seen."""
     query = text(
-        "SELECT user_id, id AS session_id, last_seen_at, second_factor_at FROM user_sessions"
+        "SELECT user_id, id AS session_id, created_at, last_seen_at, second_factor_at,"
+        " second_factor_kind FROM user_sessions"
         " WHERE id = (SELECT private.my_session_id())",
     )
     return (await session.execute(query)).one_or_none()
+
+
+async def find_last_day(session: AsyncSession) -> datetime | None:
+    query = text(
+        "SELECT ends_at FROM user_sessions WHERE id = (SELECT private.my_session_id())",
+    )
+    found = await session.scalar(query)
+    return found if isinstance(found, datetime) else None
 
 
 async def resolve_service_account(session: AsyncSession) -> UUID | None:
@@ -136,8 +161,25 @@ async def resolve_service_account(session: AsyncSession) -> UUID | None:
     return found if isinstance(found, UUID) else None
 
 
+async def has_password(session: AsyncSession, user_id: UUID) -> bool:
+    query = select(UserPassword.user_id).where(UserPassword.user_id == user_id)
+    return await session.scalar(query) is not None
+
+
 async def is_admin(session: AsyncSession) -> bool:
-    return bool(await session.scalar(text("SELECT private.has_role('admin')")))
+    """Say whether the caller was made an admin; without a second factor in this session the
+    database (`private.has_role`) treats them as none.
+    """
+    query = text(
+        "SELECT EXISTS (SELECT FROM user_roles"
+        " WHERE user_id = (SELECT private.my_user_id()) AND role = 'admin')",
+    )
+    return bool(await session.scalar(query))
+
+
+async def is_person_admin(session: AsyncSession, user_id: UUID) -> bool:
+    query = text("SELECT private.is_admin(:person)")
+    return bool(await session.scalar(query, {"person": user_id}))
 
 
 _SHOWN_OF_SESSIONS = (
@@ -245,18 +287,17 @@ async def use_up_email_tokens(
 
 
 async def is_known_device(
-    session: AsyncSession, token_hash: bytes, address: str, moment: datetime
+    session: AsyncSession, token_hash: bytes, address: str | None, moment: datetime
 ) -> bool:
-    query = (
-        select(UserDevice.id)
-        .join(UserEmail, UserEmail.user_id == UserDevice.user_id)
-        .where(
-            UserDevice.token_hash == token_hash,
-            UserDevice.revoked_at.is_(None),
-            UserDevice.expires_at > moment,
-            UserEmail.address == address,
-        )
+    """Whether somebody signed in on a device before: the owner of an address, or anybody."""
+    query = select(UserDevice.id).where(
+        UserDevice.token_hash == token_hash,
+        UserDevice.revoked_at.is_(None),
+        UserDevice.expires_at > moment,
     )
+    if address is not None:
+        owned = query.join(UserEmail, UserEmail.user_id == UserDevice.user_id)
+        query = owned.where(UserEmail.address == address)
     return await session.scalar(query) is not None
 
 
@@ -320,15 +361,16 @@ async def list_admins(session: AsyncSession) -> Sequence[Row[UUID, str, datetime
     return (await session.execute(query)).all()
 
 
-async def grant_role(session: AsyncSession, role: UserRole) -> None:
-    """Grant what is not granted yet."""
+async def grant_role(session: AsyncSession, role: UserRole) -> bool:
+    """Grant what is not granted yet; False where it was."""
     values = {
         "user_id": role.user_id,
         "role": role.role,
         "granted_by": role.granted_by,
         "granted_at": role.granted_at,
     }
-    await session.execute(insert(UserRole).values(values).on_conflict_do_nothing())
+    granted = insert(UserRole).values(values).on_conflict_do_nothing().returning(UserRole.user_id)
+    return await session.scalar(granted) is not None
 
 
 async def revoke_role(session: AsyncSession, user_id: UUID, role: str) -> bool:

@@ -48,6 +48,26 @@ class Language(StrEnum):
     FRENCH = "fr"
 
 
+class SecondFactorKind(StrEnum):
+    """How somebody showed that they are the one: digits of an app, or a passkey."""
+
+    TOTP = "totp"
+    PASSKEY = "passkey"
+
+
+class Weakness(StrEnum):
+    """What a password that is easily guessed is mostly made of."""
+
+    COMMON = "common"
+    """Words, or passwords that many have."""
+    PERSONAL = "personal"
+    """Its owner's name or address."""
+    KEYBOARD = "keyboard"
+    REPEATED = "repeated"
+    SEQUENCE = "sequence"
+    DATE = "date"
+
+
 def opaque_token(prefix: str, randomness: bytes) -> str:
     """Write 256 random bits as a token."""
     if len(randomness) != TOKEN_BYTES:

@@ -1,5 +1,5 @@
-"""A second factor: six digits from an app on the owner's phone (TOTP, RFC 6238); admins need
-one.
+"""A second factor: six digits from an app on the owner's phone (TOTP, RFC 6238). Admins need one,
+or a passkey.
 """
 
 import hmac
@@ -15,12 +15,14 @@ from sync_server.identity.errors import (
     PasswordWrongError,
     SecondFactorExistsError,
     SecondFactorMissingError,
+    SecondFactorNeededError,
     SecondFactorRequiredError,
     SecondFactorWrongError,
 )
 from sync_server.identity.models import UserTotp
 from sync_server.identity.passwords import check_password
-from sync_server.identity.rules import UserId
+from sync_server.identity.records import record_of_person
+from sync_server.identity.rules import SecondFactorKind, UserId
 from sync_server.identity.schemas import SecondFactorMade
 from sync_server.identity.service import CurrentSession
 from sync_server.kit.claims import WORKER
@@ -42,6 +44,7 @@ async def begin(
     await attempts.count(services, Counted(attempts.PASSWORD_CHANGE, str(current.user_id)))
     secret = services.randomness(SECRET_BYTES)
     async with services.database.transaction(WORKER) as session:
+        await require_shown(session, current)
         found = await repository.lock_password_hash(session, current.user_id)
         if not (await check_password(present_password, found)).matches:
             raise PasswordWrongError
@@ -66,7 +69,19 @@ async def confirm(services: Services, current: CurrentSession, code: str) -> Non
         await _use_code(session, services, current.user_id, code)
         now = instant(services.clock.now_ms())
         await repository.confirm_second_factor(session, current.user_id, now)
-        await repository.mark_second_factor(session, current.session_id, now)
+        await mark(session, services, current, SecondFactorKind.TOTP)
+        user_id = current.user_id
+        await record_of_person(session, services, "second_factor.set", user_id, by=user_id)
+
+
+async def prove(services: Services, current: CurrentSession, code: str) -> None:
+    """Show the second factor again in a session that is under way."""
+    await _count(services, current.user_id)
+    async with services.database.transaction(WORKER) as session:
+        if not await is_on(session, current.user_id):
+            raise SecondFactorMissingError
+        await _use_code(session, services, current.user_id, code)
+        await mark(session, services, current, SecondFactorKind.TOTP)
 
 
 async def remove(services: Services, current: CurrentSession, code: str) -> None:
@@ -74,11 +89,42 @@ async def remove(services: Services, current: CurrentSession, code: str) -> None
     async with services.database.transaction(WORKER) as session:
         await _use_code(session, services, current.user_id, code)
         await repository.remove_second_factor(session, current.user_id, confirmed=True)
+        user_id = current.user_id
+        await record_of_person(session, services, "second_factor.remove", user_id, by=user_id)
 
 
-async def forget(session: AsyncSession, user_id: UserId) -> None:
+async def mark(
+    session: AsyncSession, services: Services, current: CurrentSession, kind: SecondFactorKind
+) -> None:
+    """Note that the owner of a session showed a second factor; needs the worker's transaction."""
+    now = instant(services.clock.now_ms())
+    await repository.mark_second_factor(session, current.session_id, now, kind)
+
+
+async def is_on(session: AsyncSession, user_id: UserId) -> bool:
+    """Say whether somebody is asked for digits; needs the worker's transaction."""
+    found = await repository.find_second_factor(session, user_id)
+    return found is not None and found.confirmed_at is not None
+
+
+async def require_shown(session: AsyncSession, current: CurrentSession) -> None:
+    """Let an admin change second factors only after showing one, where they have any: whoever
+    learned an admin's password alone must not be able to make themselves another. Needs the
+    worker's transaction.
+    """
+    if current.second_factor_at is not None:
+        return
+    user_id = current.user_id
+    if await repository.is_person_admin(session, user_id) and await repository.has_second_factor(
+        session, user_id
+    ):
+        raise SecondFactorNeededError
+
+
+async def forget(session: AsyncSession, services: Services, user_id: UserId) -> None:
     """Help somebody who lost their phone; the operator alone may."""
     await repository.remove_second_factor(session, user_id, confirmed=True)
+    await record_of_person(session, services, "second_factor.remove", user_id)
 
 
 async def require(
@@ -87,8 +133,7 @@ async def require(
     """Check the code of somebody who has a second factor; give whether there is one. Needs the
     worker's transaction, and an attempt that was counted.
     """
-    found = await repository.find_second_factor(session, user_id)
-    if found is None or found.confirmed_at is None:
+    if not await is_on(session, user_id):
         return False
     if code is None:
         raise SecondFactorRequiredError

@@ -17,11 +17,18 @@ class Occasion(StrEnum):
     ALREADY_SIGNED_UP = "already_signed_up"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of a letter
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
     INVITATION = "invitation"
+    IDENTITY_LINKED = "identity_linked"
+    IDENTITY_UNLINKED = "identity_unlinked"
+    TICKETS = "tickets"
 
 
 def write_letter(recipient: str, language: Language, occasion: Occasion, /, **words: str) -> Letter:
-    """Fill in a letter's blanks: `name` or `organizer`, and `link` where it holds one."""
+    """Fill in a letter's blanks: `name` or `organizer`, and `link`, `provider` or `passkey` where
+    it holds one; `event` and `number` where it is about an order.
+    """
     subject, text = texts(language)[occasion]
     return Letter(recipient, subject.format(**words), text.lstrip().format(**words))
 

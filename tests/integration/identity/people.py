@@ -1,18 +1,16 @@
 """A person at a browser: asks, reads their letters, signs in."""
 
-import email
-import re
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.policy import default as default_policy
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tests.factories.letters import letters_to, link_in
+
 PASSWORD = "lantern bicycle harvest"
 ANOTHER_PASSWORD = "copper violin monsoon"
-_LINK = re.compile(r"http\S+/(?P<page>[\w-]+)#(?P<token>zgl_\S+)")
 Answered = dict[str, Any]
 
 
@@ -26,18 +24,11 @@ class Browser:
 
     def letters(self) -> list[EmailMessage]:
         """What this address received, oldest first."""
-        found = [
-            email.message_from_bytes(path.read_bytes(), policy=default_policy)
-            for path in sorted(self.folder.glob("*.eml"))
-        ]
-        return [letter for letter in found if letter["To"] == self.address]
+        return letters_to(self.folder, self.address)
 
     def token(self) -> str:
         """The token in the newest letter's link."""
-        text = self.letters()[-1].get_content()
-        found = _LINK.search(text)
-        assert found is not None, text
-        return found["token"]
+        return link_in(self.letters()[-1]).rpartition("#")[2]
 
     async def ask_sign_up(self, **more: str) -> httpx.Response:
         body = {"address": self.address, "display_name": "Grace", **more}

@@ -121,6 +121,17 @@ def test_a_letter_file_is_for_its_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_letters_of_one_moment_are_all_kept(tmp_path: Path) -> None:
+    folder = MailboxFolder(tmp_path, CLOCK, SENDER)
+
+    async def send_all() -> None:
+        await asyncio.gather(*(folder.send(LETTER) for _ in range(30)))
+
+    asyncio.run(send_all())
+    assert len(list(tmp_path.glob("*.eml"))) == 30
+    assert list(tmp_path.glob("*.draft")) == []
+
+
 async def test_a_refused_recipient_is_undeliverable(
     smtp_inbox: tuple[_Inbox, SmtpServer],
 ) -> None:

@@ -54,16 +54,16 @@ async def _admins(services: Services) -> set[UserId]:
 
 async def test_the_last_admin_stays(alone: Services) -> None:
     first, second = await _make_admin(alone), await _make_admin(alone)
-    await roles.revoke_admin(alone, first)
+    await roles.revoke_admin(alone, second, first)
     with pytest.raises(LastAdminError):
-        await roles.revoke_admin(alone, second)
+        await roles.revoke_admin(alone, second, second)
     assert await _admins(alone) == {second}
 
 
 async def test_two_admins_cannot_remove_one_another(alone: Services) -> None:
     pair = [await _make_admin(alone), await _make_admin(alone)]
     ended = await asyncio.gather(
-        *(roles.revoke_admin(alone, admin) for admin in pair), return_exceptions=True
+        *(roles.revoke_admin(alone, admin, admin) for admin in pair), return_exceptions=True
     )
     assert sorted(type(end).__name__ for end in ended) == ["LastAdminError", "NoneType"]
     assert len(await _admins(alone)) == 1

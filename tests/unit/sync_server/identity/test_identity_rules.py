@@ -80,10 +80,17 @@ async def test_checking_a_decoy_takes_the_same_work() -> None:
 @pytest.mark.parametrize("language", Language)
 def test_every_letter_exists_in_every_language(language: Language, occasion: Occasion) -> None:
     words = {"name": "Grace {0}", "organizer": "Nile Nights", "link": "https://x/#t"}
+    words["provider"] = "Sandbox Inc."
+    words["passkey"] = "Grace's phone"
+    words |= {"event": "Night One", "number": "ZG-00000-00001"}
     letter = write_letter("grace@example.org", language, occasion, **words)
     english = texts(Language.ENGLISH)[occasion]
     assert ("{link}" in english[1]) == ("https://x/#t" in letter.text)
     assert ("{name}" in english[1]) == ("Grace {0}" in letter.text)
+    assert ("{provider}" in english[1]) == ("Sandbox Inc." in letter.text)
+    assert ("{passkey}" in english[1]) == ("Grace's phone" in letter.text)
+    assert ("{event}" in english[1]) == ("Night One" in letter.text)
+    assert ("{number}" in english[1]) == ("ZG-00000-00001" in letter.text)
     assert "Nile Nights" in letter.text or occasion is not Occasion.INVITATION
     assert "\n" not in letter.subject
 
