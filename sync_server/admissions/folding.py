@@ -3,7 +3,7 @@ should know.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -30,9 +30,11 @@ from shared.ids import (
 )
 from shared.wire.scans import Finding
 from sync_server.admissions import repository
+from sync_server.admissions.news import conflict_news
 from sync_server.admissions.rules import fold_context
 from sync_server.deployments import service as deployments
 from sync_server.deployments.rules import Scanner
+from sync_server.kit.outbox import Message
 from sync_server.kit.services import Services
 from sync_server.tickets import service as tickets
 
@@ -42,11 +44,12 @@ CAPACITY_SUBJECT: Final = "deployment"
 
 @dataclass(frozen=True, slots=True)
 class FoldRequest:
-    """Whose batch it was, and in which instant."""
+    """Whose batch it was, and in which instant; `news` gathers what is told when all is written."""
 
     services: Services
     scanner: Scanner
     now: datetime
+    news: list[Message] = field(default_factory=list)
 
     @property
     def event(self) -> repository.Event:
@@ -61,8 +64,8 @@ async def fold_tickets(
         return ()
     stored_ids = [to_signed_64(ticket_id) for ticket_id in ticket_ids]
     await repository.lock_tickets(session, request.event, stored_ids, request.now)
-    rows = await repository.admissions_of(session, request.scanner.event_id, stored_ids)
-    revoked = await tickets.revoked_since(session, request.scanner.event_id, ticket_ids)
+    rows = await repository.admissions_of(session, request.event, stored_ids)
+    revoked = await tickets.revoked_since(session, request.event, ticket_ids)
     context = fold_context(await deployments.load_fold_rules(session), revoked)
     # Some tickets say nothing of how full the event is: that is asked of all of them.
     folding = fold([_recorded(row) for row in rows], replace(context, capacity=None))
@@ -80,11 +83,10 @@ async def _capacity_passed(
     """Sweep the event's scans, once more people entered than there are places."""
     if capacity is None:
         return ()
-    event_id = request.scanner.event_id
-    await repository.lock_event(session, event_id)
-    if await repository.count_entered(session, event_id) <= capacity:
+    await repository.lock_event(session, request.scanner.event_id)
+    if await repository.count_entered(session, request.event) <= capacity:
         return ()
-    beyond = await repository.entries_beyond(session, event_id, capacity)
+    beyond = await repository.entries_beyond(session, request.event, capacity)
     evidence = tuple(ScanId(scan_id) for scan_id in beyond)
     return (Conflict(ConflictKind.CAPACITY_PASSED, CAPACITY_SUBJECT, evidence),) if beyond else ()
 
@@ -102,21 +104,18 @@ async def keep_conflicts(
     session: AsyncSession, request: FoldRequest, conflicts: Sequence[Conflict]
 ) -> None:
     """Write conflicts by kind and subject; new evidence opens a resolved one again."""
-    organizer_id, event_id = request.event
     rows = [
         {
-            "organizer_id": organizer_id,
-            "event_id": event_id,
             "id": request.services.new_id(),
             "kind": conflict.kind.value,
             "subject": conflict.subject,
             "scan_ids": list(conflict.scan_ids),
             "concurrent": conflict.concurrent,
-            "now": request.now,
         }
         for conflict in conflicts
     ]
-    await repository.write_conflicts(session, rows)
+    found = await repository.write_conflicts(session, request.event, rows, request.now)
+    request.news.extend(conflict_news("conflict.found", request.event, found))
 
 
 async def _keep_states(session: AsyncSession, request: FoldRequest, folding: Folding) -> None:
@@ -144,7 +143,8 @@ async def _withdraw(
         "subjects": [CAPACITY_SUBJECT, *map(ticket_id_to_hex, ticket_ids)],
         "still": [f"{conflict.kind.value} {conflict.subject}" for conflict in conflicts],
     }
-    await repository.withdraw_conflicts(session, values)
+    withdrawn = await repository.withdraw_conflicts(session, values)
+    request.news.extend(conflict_news("conflict.withdrawn", request.event, withdrawn))
 
 
 def _recorded(row: Row[Any]) -> RecordedScan:

@@ -25,6 +25,7 @@ from sync_server.admissions.folding import (
     fold_tickets,
     keep_conflicts,
 )
+from sync_server.admissions.news import scans_taken
 from sync_server.admissions.rules import (
     BROKEN_CHAIN,
     ChainProgress,
@@ -42,6 +43,7 @@ from sync_server.deployments import sessions
 from sync_server.deployments.callers import ScannerCaller
 from sync_server.deployments.sessions import DeviceFacts
 from sync_server.kit.instants import instant, unix_ms
+from sync_server.kit.outbox import publish
 from sync_server.tickets import changes
 from sync_server.tickets.changes import Stream
 
@@ -82,6 +84,8 @@ async def take_batch(caller: ScannerCaller, batch: ScanBatch) -> ScanBatchAnswer
     conflicts = await fold_tickets(session, request, tickets)
     await changes.announce_passages(session, _stream(caller), _passages(sound))
     marks = await _mark_device(session, request, new, progress)
+    taken = scans_taken(request.event, [item.entry for item in sound])
+    await publish(session, *taken, *request.news)
     scan_ids: set[UUID] = {item.entry.scan_id for item in sound}
     return ScanBatchAnswer(
         answers=_answers(read, sorted_out, put_aside),
@@ -185,7 +189,7 @@ async def _mark_device(
     if progress.broken_at is not None:
         marks.append(Finding(kind=BROKEN_CHAIN, scan_ids=()))
     if marks:
-        await sessions.quarantine_device(session, request.scanner)
+        await sessions.quarantine_device(session, request.services, request.scanner)
     return marks
 
 

@@ -2,6 +2,7 @@
 row.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -75,10 +76,12 @@ _ADMISSIONS_OF = text("""
     SELECT scan_id, device_id, seq, entry_hash, gate_id, direction, earliest_ms, latest_ms,
            ticket_id
     FROM scans
-    WHERE event_id = :event_id AND admitted AND ticket_id = ANY(CAST(:ticket_ids AS bigint[]))
+    WHERE organizer_id = :organizer_id AND event_id = :event_id AND admitted
+      AND ticket_id = ANY(CAST(:ticket_ids AS bigint[]))
 """)
 _COUNT_ENTERED = text("""
-    SELECT count(*) FROM ticket_admissions WHERE event_id = :event_id AND entries > 0
+    SELECT count(*) FROM ticket_admissions
+    WHERE organizer_id = :organizer_id AND event_id = :event_id AND entries > 0
 """)
 _FOLD_ORDER = "earliest_ms, latest_ms, device_id, seq, entry_hash"
 # The sweep of `shared.admission.fold` over all scans of an event, where they lie. What a device
@@ -86,7 +89,9 @@ _FOLD_ORDER = "earliest_ms, latest_ms, device_id, seq, entry_hash"
 _BEYOND = text(f"""
     WITH followed AS (
         SELECT *, lag(direction) OVER (PARTITION BY ticket_id ORDER BY {_FOLD_ORDER}) AS before
-        FROM scans WHERE event_id = :event_id AND admitted AND ticket_id IS NOT NULL
+        FROM scans
+        WHERE organizer_id = :organizer_id AND event_id = :event_id AND admitted
+          AND ticket_id IS NOT NULL
     ), moved AS (
         SELECT *, CASE WHEN direction = 'entry' AND before IS DISTINCT FROM 'entry' THEN 1
                        WHEN direction = 'exit' AND before = 'entry' THEN -1 ELSE 0 END AS moves
@@ -106,22 +111,26 @@ _WRITE_STATES = text("""
     WHERE kept.organizer_id = :organizer_id AND kept.event_id = :event_id
       AND kept.ticket_id = folded.ticket_id
 """)
-_WRITE_CONFLICT = text("""
+_WRITE_CONFLICTS = text("""
     INSERT INTO conflicts AS kept (organizer_id, event_id, id, kind, subject, scan_ids, concurrent,
         found_at, changed_at)
-    VALUES (:organizer_id, :event_id, :id, :kind, :subject, CAST(:scan_ids AS uuid[]),
-        :concurrent, :now, :now)
+    SELECT :organizer_id, :event_id, found.id, found.kind, found.subject, found.scan_ids,
+        found.concurrent, :now, :now
+    FROM jsonb_to_recordset(CAST(:found AS jsonb))
+        AS found (id uuid, kind text, subject text, scan_ids uuid[], concurrent boolean)
     ON CONFLICT (organizer_id, event_id, kind, subject) DO UPDATE
     SET scan_ids = excluded.scan_ids, concurrent = excluded.concurrent,
         changed_at = excluded.changed_at, withdrawn_at = NULL,
         resolved_at = NULL, resolved_by = NULL, resolution = NULL
     WHERE kept.scan_ids <> excluded.scan_ids OR kept.withdrawn_at IS NOT NULL
+    RETURNING kept.id
 """)
 _WITHDRAW = text("""
     UPDATE conflicts SET withdrawn_at = :now, changed_at = :now
     WHERE organizer_id = :organizer_id AND event_id = :event_id AND withdrawn_at IS NULL
       AND subject = ANY(CAST(:subjects AS text[]))
       AND NOT kind || ' ' || subject = ANY(CAST(:still AS text[]))
+    RETURNING id
 """)
 
 
@@ -167,14 +176,14 @@ async def lock_tickets(
     """Hold tickets until commit, in one order for everybody, so that no fold misses another's
     scan.
     """
-    values = {"organizer_id": event[0], "event_id": event[1], "ticket_ids": sorted(ticket_ids)}
+    values = {**_named(event), "ticket_ids": sorted(ticket_ids)}
     await session.execute(_LOCK_TICKETS, {**values, "now": now})
 
 
 async def admissions_of(
-    session: AsyncSession, event_id: EventId, ticket_ids: Sequence[int]
+    session: AsyncSession, event: Event, ticket_ids: Sequence[int]
 ) -> Sequence[Row[Any]]:
-    values = {"event_id": event_id, "ticket_ids": list(ticket_ids)}
+    values = {**_named(event), "ticket_ids": list(ticket_ids)}
     return (await session.execute(_ADMISSIONS_OF, values)).all()
 
 
@@ -184,31 +193,35 @@ async def lock_event(session: AsyncSession, event_id: EventId) -> None:
     await session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
 
-async def count_entered(session: AsyncSession, event_id: EventId) -> int:
+async def count_entered(session: AsyncSession, event: Event) -> int:
     """Count the tickets that ever entered: no more than those can be inside at once."""
-    return await session.scalar(_COUNT_ENTERED, {"event_id": event_id}) or 0
+    return await session.scalar(_COUNT_ENTERED, _named(event)) or 0
 
 
-async def entries_beyond(
-    session: AsyncSession, event_id: EventId, capacity: int
-) -> tuple[UUID, ...]:
+async def entries_beyond(session: AsyncSession, event: Event, capacity: int) -> tuple[UUID, ...]:
     """Name the scans that brought somebody in when the event was full, in fold order."""
-    found = await session.scalars(_BEYOND, {"event_id": event_id, "capacity": capacity})
+    found = await session.scalars(_BEYOND, {**_named(event), "capacity": capacity})
     return tuple(found)
 
 
 async def write_states(session: AsyncSession, event: Event, columns: dict[str, Any]) -> None:
-    values = {"organizer_id": event[0], "event_id": event[1], **columns}
-    await session.execute(_WRITE_STATES, values)
+    await session.execute(_WRITE_STATES, {**_named(event), **columns})
 
 
-async def write_conflicts(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        await session.execute(_WRITE_CONFLICT, rows)
+async def write_conflicts(
+    session: AsyncSession, event: Event, rows: Sequence[dict[str, Any]], now: datetime
+) -> Sequence[UUID]:
+    """Write conflicts, and give the ids of those that are new or have new evidence."""
+    if not rows:
+        return ()
+    values = {"organizer_id": event[0], "event_id": event[1], "now": now}
+    found = json.dumps(rows, default=str)
+    return (await session.scalars(_WRITE_CONFLICTS, {**values, "found": found})).all()
 
 
-async def withdraw_conflicts(session: AsyncSession, values: dict[str, Any]) -> None:
-    await session.execute(_WITHDRAW, values)
+async def withdraw_conflicts(session: AsyncSession, values: dict[str, Any]) -> Sequence[UUID]:
+    """Withdraw what is explained by now, and give the ids."""
+    return (await session.scalars(_WITHDRAW, values)).all()
 
 
 async def list_scans(
@@ -256,3 +269,7 @@ async def resolve_conflict(
         .values(values)
         .returning(StoredConflict),
     )
+
+
+def _named(event: Event) -> dict[str, Any]:
+    return {"organizer_id": event[0], "event_id": event[1]}

@@ -6,12 +6,14 @@ from shared.ids import from_signed_64
 from sync_server.admissions import repository
 from sync_server.admissions.errors import ConflictNotFoundError
 from sync_server.admissions.models import Scan, StoredConflict
+from sync_server.admissions.news import conflict_news
 from sync_server.admissions.schemas import ConflictShown, Resolution, ScanShown
 from sync_server.audit import service as audit
-from sync_server.audit.rules import Action, Subject
+from sync_server.audit.rules import Access, AccessKind, Action, Subject
 from sync_server.deployments import service as deployments
 from sync_server.deployments.service import Place
 from sync_server.kit.instants import instant
+from sync_server.kit.outbox import publish
 from sync_server.kit.pagination import Page, PageRequest, page_of
 from sync_server.kit.services import Services
 from sync_server.organizers.callers import OrganizerCaller
@@ -21,6 +23,7 @@ async def list_scans(caller: OrganizerCaller, place: Place, page: PageRequest) -
     """List a deployment's scans in the order of their ids, so by the gates' time."""
     organizer_id, event_id, deployment_id = place
     await deployments.find_deployment(caller.session, place)
+    _note("scans_of_deployment", place)
     event = (organizer_id, event_id)
     rows = await repository.list_scans(caller.session, event, deployment_id, page)
     return page_of(rows, page, _scan_shown, lambda row: row.scan_id)
@@ -31,6 +34,7 @@ async def list_conflicts(
 ) -> Page[ConflictShown]:
     """List the conflicts of the deployment's event: two deployments may be the two sides of one."""
     await deployments.find_deployment(caller.session, place)
+    _note("conflicts_of_deployment", place)
     rows = await repository.list_conflicts(caller.session, (place[0], place[1]), page)
     return page_of(rows, page, _conflict_shown, lambda row: row.id)
 
@@ -55,7 +59,13 @@ async def resolve_conflict(
     subject = Subject("conflict", str(conflict_id), caller.organizer_id)
     change = Action("conflict.resolve", subject, reason=wanted.reason)
     await audit.record_action(caller.session, services, change)
+    await publish(caller.session, *conflict_news("conflict.resolved", event, [conflict_id]))
     return _conflict_shown(row)
+
+
+def _note(kind: str, place: Place) -> None:
+    """A scan says where a ticket's holder was, and when."""
+    audit.note_access(Access(AccessKind.READ, Subject(kind, str(place[2]), place[0])))
 
 
 def _scan_shown(row: Scan) -> ScanShown:

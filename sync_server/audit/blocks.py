@@ -142,7 +142,8 @@ def entry_id(entry: bytes) -> UUID:
 
 
 def split_entries(entries: bytes) -> list[bytes]:
-    starts = range(0, len(entries), ENTRY_BYTES)
+    """Give the whole entries; a piece of one, where somebody cut them, is none."""
+    starts = range(0, len(entries) // ENTRY_BYTES * ENTRY_BYTES, ENTRY_BYTES)
     return [entries[start : start + ENTRY_BYTES] for start in starts]
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from sync_server.audit import service
 from sync_server.audit.anchors import FileAnchors
 from sync_server.audit.inspection import inspect
 from sync_server.audit.proofs import proof_holds, prove
-from sync_server.audit.rules import Log
+from sync_server.audit.rules import Access, AccessKind, Log, Subject
 from sync_server.audit.sealing import Sealer, open_sealer
+from sync_server.kit.claims import WORKER
 from sync_server.kit.problems import ProblemError
 from sync_server.kit.services import Services
 
@@ -55,7 +57,8 @@ async def _verify(sealer: Sealer, anchors: Path | None) -> Report:
     if anchors is not None:
         sealer = Sealer(sealer.services, sealer.keys, FileAnchors(anchors))
     inspected = [await inspect(sealer, log) for log in Log]
-    summary = [f"{one.log}: {one.rows} rows sealed in {one.blocks} blocks" for one in inspected]
+    summary = [str(one) for one in inspected]
+    await _note_reading(sealer.services, *(Subject(log, "*") for log in Log))
     faults = [f"FAULT {finding}" for one in inspected for finding in one.findings]
     return Report((*summary, *faults), well=not faults)
 
@@ -65,7 +68,14 @@ async def _prove(sealer: Sealer, log: Log, row_id: UUID) -> Report:
         proof = await prove(sealer.services, sealer.keys, log, row_id)
     except ProblemError as problem:
         return Report((problem.title,), well=False)
+    await _note_reading(sealer.services, Subject(log, str(row_id)))
     return Report((proof.model_dump_json(indent=2),))
+
+
+async def _note_reading(services: Services, *subjects: Subject) -> None:
+    """The operator's looks at the logs are looks too."""
+    looks = [Access(AccessKind.READ, subject) for subject in subjects]
+    await service.record_accesses_or_complain(services, WORKER, looks)
 
 
 def check(arguments: argparse.Namespace) -> Report:

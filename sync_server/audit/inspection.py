@@ -1,6 +1,7 @@
 """Reads a whole log with its blocks and the second place, and gives what does not fit."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sync_server.audit import repository
@@ -23,12 +24,21 @@ _BLOCKS_AT_ONCE: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """How much of a log is sealed, and every fault that was found."""
+    """How much of a log is sealed, what waits for its seal, and every fault that was found."""
 
     log: Log
     blocks: int
     rows: int
     findings: tuple[Finding, ...]
+    waiting: int = 0
+    waiting_since: datetime | None = None
+
+    def __str__(self) -> str:
+        sealed = f"{self.log}: {self.rows} rows sealed in {self.blocks} blocks"
+        if self.waiting_since is None:
+            return sealed
+        since = self.waiting_since.isoformat(timespec="seconds")
+        return f"{sealed}, {self.waiting} waiting for a seal since {since}"
 
 
 async def inspect(sealer: Sealer, log: Log) -> Inspected:
@@ -48,7 +58,10 @@ async def inspect(sealer: Sealer, log: Log) -> Inspected:
         if not _is_on_its_way(sealer, finding, blocks):
             findings.append(finding)
     rows = sum(block.header.count for block in blocks.values())
-    return Inspected(log, len(blocks), rows, tuple(findings))
+    end = BEFORE_ALL if previous is None else previous.header.last
+    async with sealer.services.database.reading(WORKER) as session:
+        waiting = await repository.waiting_rows(session, log, end)
+    return Inspected(log, len(blocks), rows, tuple(findings), *waiting)
 
 
 async def _next_blocks(sealer: Sealer, log: Log, previous: SealedBlock | None) -> list[StoredBlock]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sync_server.audit.blocks import Header, Place, SealedBlock
 from sync_server.audit.models import AuditBlock, LoggedAccess, LoggedAction
 from sync_server.audit.rules import Log
+from sync_server.kit.horizon import HORIZON
 from sync_server.kit.pagination import PageRequest
 
-_HORIZON: Final = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _TABLES: Final[dict[Log, Table]] = {
     Log.ACTIONS: LoggedAction.metadata.tables[Log.ACTIONS.value],
     Log.ACCESSES: LoggedAccess.metadata.tables[Log.ACCESSES.value],
@@ -70,8 +71,19 @@ async def rows_to_seal(
     session: AsyncSession, log: Log, after: Place, limit: int
 ) -> list[RowMapping]:
     """Read what follows a place below the oldest transaction that is still open."""
-    query = _rows_after(log, after).where(_TABLES[log].c.xid < text(_HORIZON)).limit(limit)
+    query = _rows_after(log, after).where(_TABLES[log].c.xid < text(HORIZON)).limit(limit)
     return list((await session.execute(query)).mappings())
+
+
+async def waiting_rows(
+    session: AsyncSession, log: Log, after: Place
+) -> tuple[int, datetime | None]:
+    """Count what follows a place, and say when the oldest of it happened."""
+    table = _TABLES[log]
+    place = tuple_(table.c.xid, table.c.id)
+    query = select(func.count(), func.min(table.c.happened_at)).where(place > (after.xid, after.id))
+    count, oldest = (await session.execute(query)).one()
+    return count, oldest
 
 
 async def rows_between(

@@ -28,6 +28,7 @@ class AccessKind(StrEnum):
     READ = "read"
     REQUEST = "request"
     SIGN_IN = "sign_in"
+    GUESS = "guess"
 
 
 class AccessOutcome(StrEnum):
@@ -84,9 +85,11 @@ def fit_text(text: str) -> str:
     """An e-mail address keeps its domain; what looks like a telephone number or token is gone."""
     pieces = _UUID.split(text)
     # Every second piece is an id, which names nobody by itself.
-    return "".join(
+    kept = "".join(
         piece if number % 2 else _without_secrets(piece) for number, piece in enumerate(pieces)
     )
+    # What is withheld may uncover another beside it, so this goes on until nothing is left.
+    return kept if kept == text else fit_text(kept)
 
 
 def _without_secrets(text: str) -> str:

@@ -4,9 +4,11 @@ The database itself says who the caller is and whether the organizer is theirs.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sync_server.audit import repository
@@ -17,6 +19,8 @@ from sync_server.kit.claims import Claims
 from sync_server.kit.instants import instant
 from sync_server.kit.pagination import Page, PageRequest, page_of
 from sync_server.kit.services import Services
+
+_LOG: Final = structlog.get_logger(__name__)
 
 
 async def record_action(session: AsyncSession, services: Services, action: Action) -> None:
@@ -56,6 +60,18 @@ async def record_accesses_apart(
     async with services.database.transaction(claims) as session:
         for access in accesses:
             await record_access(session, services, access)
+
+
+async def record_accesses_or_complain(
+    services: Services, claims: Claims, accesses: Sequence[Access]
+) -> None:
+    """Record what an answer that stands already has shown or refused: where the log cannot be
+    written, that is said.
+    """
+    try:
+        await record_accesses_apart(services, claims, accesses)
+    except (DBAPIError, OSError) as error:
+        _LOG.error("audit.access_unrecorded", reason=type(error).__name__, count=len(accesses))
 
 
 async def list_actions(

@@ -9,13 +9,14 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import DBAPIError
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sync_server.audit import service
 from sync_server.audit.origin import CURRENT_ORIGIN, Origin
 from sync_server.audit.rules import Access, AccessKind, AccessOutcome, Subject
 from sync_server.kit.claims import user_claims
+from sync_server.kit.requests import presented_token
 from sync_server.kit.services import Services
 
 _DENIED: Final = frozenset((403, 404))
@@ -66,12 +67,12 @@ def _accesses(scope: Scope, origin: Origin, statuses: Sequence[int]) -> Sequence
 
 async def _record(scope: Scope, accesses: Sequence[Access]) -> None:
     """Record under the caller's own token: the database says whose it is."""
-    scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-    if not accesses or scheme.lower() != "bearer" or not token:
-        return
     services: Services = scope["app"].state.services
+    presented = presented_token(HTTPConnection(scope), services) if accesses else None
+    if presented is None:
+        return
     try:
-        await service.record_accesses_apart(services, user_claims(token.strip()), accesses)
+        await service.record_accesses_apart(services, user_claims(presented.text), accesses)
     except (DBAPIError, OSError) as error:
         _LOG.error("audit.access_unrecorded", reason=type(error).__name__, count=len(accesses))
 

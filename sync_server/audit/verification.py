@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from sync_server.audit.anchors import UnreadableAnchor
 from sync_server.audit.blocks import (
+    ENTRY_BYTES,
     FIRST_NUMBER,
     NO_BLOCK_HASH,
     SealedBlock,
@@ -75,7 +76,7 @@ def block_findings(
     sound = (
         stored.sealed.is_signed_by(public_key)
         and (header.number != expected or header.previous_hash == before)
-        and len(entries) == header.count
+        and len(stored.entries) == header.count * ENTRY_BYTES
         and root_of(entries) == header.root
     )
     if not sound:

@@ -63,7 +63,7 @@ class StoredKeySet(Base):
     event_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kid: Mapped[int] = mapped_column(SmallInteger)
-    sealed_event_key: Mapped[bytes]
+    sealed_event_key: Mapped[bytes] = mapped_column(deferred=True)
     created_at: Mapped[datetime]
 
 
@@ -75,6 +75,6 @@ class StoredIssuerKey(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     ikid: Mapped[int] = mapped_column(SmallInteger)
     public_key: Mapped[bytes]
-    sealed_private_key: Mapped[bytes]
+    sealed_private_key: Mapped[bytes] = mapped_column(deferred=True)
     active: Mapped[bool]
     created_at: Mapped[datetime]

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, undefer
 
 from shared.ids import EventId, OrganizerId
 from sync_server.catalog.models import (
@@ -19,9 +19,32 @@ from sync_server.catalog.models import (
 )
 from sync_server.kit.models import Base
 from sync_server.kit.pagination import PageRequest
+from sync_server.kit.prepared import PreparedStatement, entity
 
 EventPart = TypeVar("EventPart", Gate, Zone, TicketType)
 StoredKey = TypeVar("StoredKey", StoredKeySet, StoredIssuerKey)
+_EVENT = PreparedStatement(
+    select(Event).where(
+        Event.organizer_id == bindparam("organizer_id"), Event.id == bindparam("id")
+    )
+)
+_TICKET_TYPE = PreparedStatement(
+    select(TicketType).where(
+        TicketType.organizer_id == bindparam("organizer_id"),
+        TicketType.event_id == bindparam("event_id"),
+        TicketType.id == bindparam("id"),
+    )
+)
+_NEWEST_ISSUER = PreparedStatement(
+    select(StoredIssuerKey.ikid)
+    .where(
+        StoredIssuerKey.organizer_id == bindparam("organizer_id"),
+        StoredIssuerKey.event_id == bindparam("event_id"),
+        StoredIssuerKey.active,
+    )
+    .order_by(StoredIssuerKey.created_at.desc(), StoredIssuerKey.id.desc())
+    .limit(1)
+)
 
 
 async def add(session: AsyncSession, *rows: Base) -> None:
@@ -34,7 +57,8 @@ async def find_event(
     organizer_id: OrganizerId,
     event_id: EventId,
 ) -> Event | None:
-    return await session.get(Event, (organizer_id, event_id))
+    row = await _EVENT.row(session, {"organizer_id": organizer_id, "id": event_id})
+    return None if row is None else entity(Event, row)
 
 
 async def lock_event(
@@ -96,7 +120,9 @@ async def find_ticket_type(
     event_id: EventId,
     ticket_type_id: UUID,
 ) -> TicketType | None:
-    return await session.get(TicketType, (organizer_id, event_id, ticket_type_id))
+    values = {"organizer_id": organizer_id, "event_id": event_id, "id": ticket_type_id}
+    row = await _TICKET_TYPE.row(session, values)
+    return None if row is None else entity(TicketType, row)
 
 
 async def taken_numbers(
@@ -116,10 +142,20 @@ async def list_keys(
     organizer_id: OrganizerId,
     event_id: EventId,
 ) -> Sequence[StoredKey]:
-    """Give an event's keys, oldest first."""
+    """Give an event's keys with what is sealed in them, oldest first; needs the worker's rights."""
     query = (
         select(kind)
+        .options(undefer("*"))
         .where(kind.organizer_id == organizer_id, kind.event_id == event_id)
         .order_by(kind.created_at, kind.id)
     )
     return (await session.scalars(query)).all()
+
+
+async def newest_active_issuer(
+    session: AsyncSession, organizer_id: OrganizerId, event_id: EventId
+) -> int | None:
+    """Name the issuer key under which new tickets are made."""
+    values = {"organizer_id": organizer_id, "event_id": event_id}
+    row = await _NEWEST_ISSUER.row(session, values)
+    return None if row is None else row["ikid"]

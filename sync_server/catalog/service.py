@@ -1,7 +1,8 @@
 """Events and what they are made of; other domains read gates, zones, ticket types and keys here."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -10,6 +11,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from shared.credentials.layout import TicketFlag
 from shared.ids import EventId, OrganizerId
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Action, Subject
 from sync_server.catalog import event_keys, repository
 from sync_server.catalog.errors import (
     AlreadyExistsError,
@@ -73,6 +76,11 @@ async def create_event(caller: OrganizerCaller, services: Services, wanted: NewE
     key_set = event_keys.make_key_set(services, event)
     issuer_key = event_keys.make_issuer_key(services, event)
     await repository.add(caller.session, key_set, issuer_key)
+    planned = {"name": event.name, "venue": event.venue, "base_time": event.base_time.isoformat()}
+    made = Subject("event", str(event.id), caller.organizer_id)
+    await _record(caller, services, Action("event.create", made, after=planned))
+    numbers = {"kid": key_set.kid, "ikid": issuer_key.ikid}
+    await _record(caller, services, Action("event_keys.create", made, after=numbers))
     return EventShown.model_validate(event)
 
 
@@ -111,7 +119,9 @@ async def create_gate(
         zones=zone_mask(wanted.zones),
     )
     await _add(caller.session, gate)
-    return _gate_shown(gate)
+    shown = _gate_shown(gate)
+    await _record_part(caller, services, "gate", gate, {"zones": shown.zones})
+    return shown
 
 
 async def create_zone(
@@ -129,6 +139,7 @@ async def create_zone(
         name=wanted.name,
     )
     await _add(caller.session, zone)
+    await _record_part(caller, services, "zone", zone, {"bit": zone.bit})
     return ZoneShown.model_validate(zone)
 
 
@@ -151,7 +162,10 @@ async def create_ticket_type(
         medium=wanted.medium.value,
     )
     await _add(caller.session, ticket_type)
-    return _ticket_type_shown(ticket_type)
+    shown = _ticket_type_shown(ticket_type)
+    particulars = shown.model_dump(mode="json", exclude={"id", "name"})
+    await _record_part(caller, services, "ticket_type", ticket_type, particulars)
+    return shown
 
 
 async def list_gates(
@@ -209,11 +223,25 @@ async def load_event_keys(
     organizer_id: OrganizerId,
     event_id: EventId,
 ) -> EventKeys:
-    """Open an event's keys; needs `tickets.issue` or the worker, else raises EventNotFoundError."""
+    """Open an event's keys, which the worker alone may read; EventNotFoundError where it has
+    none.
+    """
     keys = await event_keys.load(session, services.key_sealer, organizer_id, event_id)
     if not keys.key_sets or not keys.issuer_keys:
         raise EventNotFoundError
     return keys
+
+
+async def current_issuer_key_id(
+    session: AsyncSession, organizer_id: OrganizerId, event_id: EventId
+) -> int:
+    """Say under which key new tickets are made; needs `tickets.issue`, else raises
+    EventNotFoundError.
+    """
+    issuer_key_id = await repository.newest_active_issuer(session, organizer_id, event_id)
+    if issuer_key_id is None:
+        raise EventNotFoundError
+    return issuer_key_id
 
 
 async def find_ticket_type(
@@ -272,6 +300,23 @@ async def _require_zones(
     unknown = sorted(set(bits) - existing)
     if unknown:
         raise ZoneUnknownError(extra={"zones": unknown})
+
+
+async def _record(caller: OrganizerCaller, services: Services, action: Action) -> None:
+    await audit.record_action(caller.session, services, action)
+
+
+async def _record_part(
+    caller: OrganizerCaller,
+    services: Services,
+    noun: str,
+    row: Gate | Zone | TicketType,
+    particulars: Mapping[str, Any],
+) -> None:
+    """Write down that a part of an event was made, and what it is like."""
+    made = {"event_id": str(row.event_id), "name": row.name, **particulars}
+    subject = Subject(noun, str(row.id), caller.organizer_id)
+    await _record(caller, services, Action(f"{noun}.create", subject, after=made))
 
 
 async def _add(session: AsyncSession, row: Base) -> None:

@@ -1,5 +1,6 @@
 """What an organizer sees and does of a deployment's devices and their sessions."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sync_server.audit import service as audit
@@ -11,10 +12,12 @@ from sync_server.deployments.errors import (
     SessionNotFoundError,
 )
 from sync_server.deployments.models import Device, ScannerSession
+from sync_server.deployments.news import device_news, session_news
 from sync_server.deployments.rules import DeviceState, EndReason, device_may_become
 from sync_server.deployments.schemas import DeviceShown, SessionShown
 from sync_server.deployments.service import Place, find_deployment
 from sync_server.kit.instants import instant
+from sync_server.kit.outbox import publish
 from sync_server.kit.pagination import Page, PageRequest, page_of
 from sync_server.kit.services import Services
 from sync_server.organizers.callers import OrganizerCaller
@@ -59,7 +62,7 @@ async def set_device_state(
         )
     if wanted is DeviceState.REVOKED:
         now = instant(services.clock.now_ms())
-        await repository.end_sessions(caller.session, device_id, EndReason.REVOKED, now)
+        await _revoke_sessions(caller, place, device_id, now)
     return DeviceShown.model_validate(device)
 
 
@@ -75,7 +78,7 @@ async def revoke_session(
     device = await repository.lock_part(caller.session, Device, place, row.device_id)
     if row.ended_at is None and device is not None:
         now = instant(services.clock.now_ms())
-        await repository.end_sessions(caller.session, device.id, EndReason.REVOKED, now)
+        await _revoke_sessions(caller, place, device.id, now)
         subject = Subject("scanner_session", str(session_id), caller.organizer_id)
         ended = {"device_id": str(device.id), "end_reason": EndReason.REVOKED.value}
         await audit.record_action(
@@ -83,4 +86,14 @@ async def revoke_session(
         )
         if device_may_become(DeviceState(device.state), DeviceState.STOPPED):
             await repository.set_device_state(caller.session, device.id, DeviceState.STOPPED)
+            await publish(caller.session, device_news("device.stopped", place, device.id))
     return SessionShown.model_validate(row)
+
+
+async def _revoke_sessions(
+    caller: OrganizerCaller, place: Place, device_id: UUID, now: datetime
+) -> None:
+    ended = await repository.end_sessions(caller.session, device_id, EndReason.REVOKED, now)
+    kind = "scanner_session.revoked"
+    news = [session_news(kind, place, device_id, session_id) for session_id in ended]
+    await publish(caller.session, *news)

@@ -27,8 +27,17 @@ from sync_server.deployments.schemas import (
     SessionShown,
 )
 from sync_server.deployments.service import Place
+from sync_server.kit.idempotency import (
+    IdempotencyKeyReusedError,
+    OptionalKey,
+    RequiredKey,
+)
 from sync_server.kit.pagination import CursorInvalidError, Page, PageDependency
-from sync_server.kit.problems import RequestInvalidError, problem_responses
+from sync_server.kit.problems import (
+    IdempotencyKeyRequiredError,
+    RequestInvalidError,
+    problem_responses,
+)
 from sync_server.kit.requests import AuthenticationRequiredError
 from sync_server.kit.routing import ProblemRouter
 from sync_server.kit.server_keys import ServerKeysDependency
@@ -76,7 +85,10 @@ _DEVICE_CHANGED = problem_responses(errors.DeviceNotFoundError, errors.DeviceSta
     status_code=status.HTTP_201_CREATED,
     response_model_exclude_unset=True,
     responses=problem_responses(
-        errors.GateUnknownError, errors.RulesInvalidError, errors.DeploymentExistsError
+        errors.GateUnknownError,
+        errors.RulesInvalidError,
+        errors.DeploymentExistsError,
+        IdempotencyKeyReusedError,
     ),
 )
 async def create_deployment(
@@ -84,8 +96,14 @@ async def create_deployment(
     wanted: NewDeployment,
     caller: ScannerProvisioner,
     services: ServicesDependency,
+    request: OptionalKey,
 ) -> DeploymentShown:
-    return await service.create_deployment(caller, services, EventId(event_id), wanted)
+    return await request.answer_once(
+        caller.session,
+        caller.organizer_id,
+        DeploymentShown,
+        lambda: service.create_deployment(caller, services, EventId(event_id), wanted),
+    )
 
 
 @router.get("", response_model_exclude_unset=True, responses=problem_responses(CursorInvalidError))
@@ -118,17 +136,25 @@ async def set_rules(
 @router.post(
     _ONE + "/enrolment-codes",
     status_code=status.HTTP_201_CREATED,
-    responses=problem_responses(errors.GateUnknownError),
+    responses=problem_responses(
+        errors.GateUnknownError, IdempotencyKeyReusedError, IdempotencyKeyRequiredError
+    ),
 )
 async def create_enrolment_code(
     place: DeploymentPlace,
     wanted: NewEnrolmentCode,
     caller: ScannerProvisioner,
-    services: ServicesDependency,
     server_keys: ServerKeysDependency,
+    request: RequiredKey,
 ) -> EnrolmentCodeShown:
     """Make a code for one kiosk, good once and for 15 minutes."""
-    return await service.create_enrolment_code(caller, services, server_keys, place, wanted)
+    services = request.services
+    return await request.answer_once(
+        caller.session,
+        caller.organizer_id,
+        EnrolmentCodeShown,
+        lambda: service.create_enrolment_code(caller, services, server_keys, place, wanted),
+    )
 
 
 @router.get(_ONE + "/devices", responses=problem_responses(CursorInvalidError))

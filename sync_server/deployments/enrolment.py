@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.ids import DeploymentId, DeviceId, EventId, OrganizerId
 from shared.wire.scanners import EnrolmentAnswer, EnrolmentRequest, EnrolmentState
 from shared.wire.signing import confirmation_digits
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Action, Subject
 from sync_server.catalog import service as catalog
 from sync_server.deployments import repository
 from sync_server.deployments.errors import (
@@ -66,12 +68,12 @@ async def enrol(call: ProvenDevice, wanted: EnrolmentRequest) -> EnrolmentAnswer
     async with services.database.transaction(WORKER) as session:
         code = await repository.use_code(session, code_hash, now)
         if code is None:
-            return await _repeated(call, session, code_hash, now)
+            return await _repeated(call, session, wanted, now)
         event = (OrganizerId(code.organizer_id), EventId(code.event_id))
         place = (*event, DeploymentId(code.deployment_id))
         deployment = await repository.find_deployment(session, place)
         assert deployment is not None  # noqa: S101 - a foreign key says so
-        known = await repository.lock_device_of_key(session, deployment.id, call.signing_key)
+        known = await repository.lock_device_of_key(session, place, call.signing_key)
         device = known or _new_device(call, deployment, now)
         state = None if known is None else DeviceState(known.state)
         after = state_after_enrolment(state, confirms=deployment.confirm_devices)
@@ -80,7 +82,28 @@ async def enrol(call: ProvenDevice, wanted: EnrolmentRequest) -> EnrolmentAnswer
         code.device_id = device.id
         await repository.add(session, device)
         await repository.end_sessions(session, device.id, EndReason.SUPERSEDED, now)
+        await _record(call, session, code, (state, after))
         return await _answer(call, session, device)
+
+
+async def _record(
+    call: ProvenDevice,
+    session: AsyncSession,
+    code: StoredEnrolmentCode,
+    states: tuple[DeviceState | None, DeviceState],
+) -> None:
+    """Write down which kiosk came in with which code (by its id), and where to."""
+    before = None if states[0] is None else {"state": states[0].value}
+    after = {
+        "state": states[1].value,
+        "deployment_id": str(code.deployment_id),
+        "gate_id": str(code.gate_id),
+        "enrolment_id": str(code.id),
+    }
+    subject = Subject("device", str(code.device_id), code.organizer_id)
+    await audit.record_action(
+        session, call.services, Action("device.enrol", subject, before, after)
+    )
 
 
 def _new_device(call: ProvenDevice, deployment: Deployment, now: datetime) -> Device:
@@ -107,15 +130,18 @@ def _place(
 
 
 async def _repeated(
-    call: ProvenDevice, session: AsyncSession, code_hash: bytes, now: datetime
+    call: ProvenDevice, session: AsyncSession, wanted: EnrolmentRequest, now: datetime
 ) -> EnrolmentAnswer:
-    code = await repository.find_code(session, code_hash)
+    """Answer the kiosk that used the code; with another key to wrap secrets to, it is another."""
+    code = await repository.find_code(session, enrolment_code_hash(wanted.code))
     if code is None:
         raise EnrolmentCodeUnknownError
     if code.device_id is None and code.expires_at <= now:
         raise EnrolmentCodeExpiredError
     device = code.device_id and await repository.find_device(session, code.device_id)
-    if not isinstance(device, Device) or device.signing_key != call.signing_key:
+    if not isinstance(device, Device):
+        raise EnrolmentCodeUsedError
+    if (device.signing_key, device.sealing_key) != (wanted.signing_key, wanted.sealing_key):
         raise EnrolmentCodeUsedError
     return await _answer(call, session, device)
 

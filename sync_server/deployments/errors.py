@@ -4,7 +4,13 @@
 
 from shared.wire.problems import ScannerProblem
 from shared.wire.scanners import SignedRevocation
-from sync_server.kit.problems import ForbiddenError, NotFoundError, ProblemError
+from sync_server.kit.problems import (
+    ForbiddenError,
+    NotFoundError,
+    ProblemError,
+    UnknownSecret,
+    UnknownSecretError,
+)
 
 
 class DeploymentNotFoundError(NotFoundError):
@@ -46,7 +52,8 @@ class RulesInvalidError(ProblemError):
     title = "These rules contradict themselves or name what does not exist"
 
 
-class EnrolmentCodeUnknownError(NotFoundError):
+class EnrolmentCodeUnknownError(NotFoundError, UnknownSecretError):
+    secret = UnknownSecret.ENROLMENT
     code = ScannerProblem.ENROLMENT_CODE_UNKNOWN.value
     title = "This enrolment code is unknown; ask for a new one"
 

@@ -34,7 +34,7 @@ class StoredEnrolmentCode(Base):
     deployment_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
     gate_id: Mapped[UUID]
-    code_hash: Mapped[bytes]
+    code_hash: Mapped[bytes] = mapped_column(deferred=True)
     created_by: Mapped[UUID]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -67,7 +67,7 @@ class ScannerSession(Base):
     deployment_id: Mapped[UUID] = mapped_column(primary_key=True)
     device_id: Mapped[UUID]
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    token_hash: Mapped[bytes]
+    token_hash: Mapped[bytes] = mapped_column(deferred=True)
     time_seq: Mapped[int]
     started_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -42,7 +42,7 @@ _END_SILENT: Final = text(f"""
     SET ended_at = CAST(:now AS timestamptz), end_reason = 'stale'
     FROM deployments AS d
     WHERE s.device_id = ANY(CAST(:device_ids AS uuid[])) AND {_IS_SILENT}
-    RETURNING s.device_id
+    RETURNING s.organizer_id, s.event_id, s.deployment_id, s.device_id, s.id
 """)  # noqa: S608 - the same
 _STOP: Final = text("""
     UPDATE devices SET state = 'stopped'
@@ -135,13 +135,16 @@ async def lock_device(session: AsyncSession, device_id: UUID) -> Device | None:
 
 
 async def lock_device_of_key(
-    session: AsyncSession, deployment_id: UUID, signing_key: bytes
+    session: AsyncSession, place: Place, signing_key: bytes
 ) -> Device | None:
     """Hold a key's device of a deployment until commit, or its place where it has none yet."""
-    number = int.from_bytes(sha256(deployment_id.bytes + signing_key).digest()[:8], signed=True)
+    number = int.from_bytes(sha256(place[2].bytes + signing_key).digest()[:8], signed=True)
     await session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
     query = select(Device).where(
-        Device.deployment_id == deployment_id, Device.signing_key == signing_key
+        Device.organizer_id == place[0],
+        Device.event_id == place[1],
+        Device.deployment_id == place[2],
+        Device.signing_key == signing_key,
     )
     return await session.scalar(query.with_for_update())
 
@@ -165,24 +168,28 @@ async def find_session(session: AsyncSession, session_id: UUID) -> ScannerSessio
 
 async def end_sessions(
     session: AsyncSession, device_id: UUID, reason: EndReason, now: datetime
-) -> None:
-    await session.execute(
+) -> Sequence[UUID]:
+    """End what runs of a device, and give the ids of those sessions."""
+    ended = await session.scalars(
         update(ScannerSession)
         .where(ScannerSession.device_id == device_id, ScannerSession.ended_at.is_(None))
         .values(ended_at=now, end_reason=reason.value)
+        .returning(ScannerSession.id)
         .execution_options(synchronize_session="fetch"),
     )
+    return ended.all()
 
 
-async def end_stale_sessions(session: AsyncSession, now: datetime) -> int:
+async def end_stale_sessions(session: AsyncSession, now: datetime) -> Sequence[Row[Any]]:
     """End every session that was silent for longer than its deployment allows, and stop its
-    device; one that somebody else is deciding about is left for the next time.
+    device; one that somebody else is deciding about is left for the next time. Give organizer,
+    session and device of each.
     """
     found = await session.scalars(_LOCK_SILENT, {"now": now})
-    ended = await session.scalars(_END_SILENT, {"now": now, "device_ids": list(found)})
-    device_ids = list(ended)
-    await session.execute(_STOP, {"device_ids": device_ids})
-    return len(device_ids)
+    values = {"now": now, "device_ids": list(found)}
+    ended = (await session.execute(_END_SILENT, values)).all()
+    await session.execute(_STOP, {"device_ids": [row.device_id for row in ended]})
+    return ended
 
 
 async def hear_from(session: AsyncSession, session_id: UUID, now: datetime) -> int | None:

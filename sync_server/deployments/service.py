@@ -70,6 +70,16 @@ async def create_deployment(
         await repository.add(caller.session, row)
     except IntegrityError as error:
         raise DeploymentExistsError from error
+    made = {
+        "event_id": str(event_id),
+        "name": row.name,
+        "gate_ids": [str(gate_id) for gate_id in row.gate_ids],
+        "rules": row.rules,
+        "confirm_devices": row.confirm_devices,
+    }
+    subject = Subject("deployment", str(row.id), caller.organizer_id)
+    change = Action("deployment.create", subject, after=made)
+    await audit.record_action(caller.session, services, change)
     return DeploymentShown.model_validate(row)
 
 

@@ -27,6 +27,8 @@ from shared.wire.scanners import (
     SignedTime,
 )
 from shared.wire.signing import revocation_message, time_message
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Action, Subject
 from sync_server.deployments import repository
 from sync_server.deployments.enrolment import ProvenDevice
 from sync_server.deployments.errors import (
@@ -43,6 +45,7 @@ from sync_server.deployments.errors import (
     TokenInvalidError,
 )
 from sync_server.deployments.models import Device, ScannerSession
+from sync_server.deployments.news import device_news
 from sync_server.deployments.rules import (
     HEARTBEAT_INTERVAL_SECONDS,
     DeviceState,
@@ -53,6 +56,7 @@ from sync_server.deployments.rules import (
 from sync_server.deployments.tokens import AccessToken, issue_token
 from sync_server.kit.claims import WORKER, token_hash
 from sync_server.kit.instants import instant, unix_ms
+from sync_server.kit.outbox import publish
 from sync_server.kit.server_keys import ServerKeys
 from sync_server.kit.services import Services
 
@@ -172,9 +176,17 @@ async def hear_from(session: AsyncSession, services: Services, scanner: Scanner)
     return seq
 
 
-async def quarantine_device(session: AsyncSession, scanner: Scanner) -> None:
+async def quarantine_device(session: AsyncSession, services: Services, scanner: Scanner) -> None:
     """Mark the calling device: its journal contradicts itself."""
+    device = await repository.find_device(session, scanner.device_id)
+    if device is None or device.state == DeviceState.QUARANTINED:
+        return
+    states = ({"state": device.state}, {"state": DeviceState.QUARANTINED.value})
+    subject = Subject("device", str(scanner.device_id), scanner.organizer_id)
+    await audit.record_action(session, services, Action("device.state", subject, *states))
     await repository.set_device_state(session, scanner.device_id, DeviceState.QUARANTINED)
+    place = scanner.organizer_id, scanner.event_id, scanner.deployment_id
+    await publish(session, device_news("device.quarantined", place, scanner.device_id))
 
 
 async def describe_device(session: AsyncSession, device_id: DeviceId) -> DeviceFacts:

@@ -52,3 +52,6 @@ MembersManager = Annotated[OrganizerCaller, Depends(MemberWith(Capability.MEMBER
 TicketIssuer = Annotated[OrganizerCaller, Depends(MemberWith(Capability.TICKETS_ISSUE))]
 ScannerProvisioner = Annotated[OrganizerCaller, Depends(MemberWith(Capability.SCANNERS_PROVISION))]
 ScansViewer = Annotated[OrganizerCaller, Depends(MemberWith(Capability.SCANS_VIEW))]
+FinanceViewer = Annotated[OrganizerCaller, Depends(MemberWith(Capability.FINANCE_VIEW))]
+BoxOfficeSeller = Annotated[OrganizerCaller, Depends(MemberWith(Capability.BOX_OFFICE_SELL))]
+RefundRequester = Annotated[OrganizerCaller, Depends(MemberWith(Capability.REFUNDS_REQUEST))]

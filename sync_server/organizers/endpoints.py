@@ -85,9 +85,10 @@ async def set_capabilities(
     user_id: UUID,
     wanted: MemberCapabilities,
     caller: MembersManager,
+    services: ServicesDependency,
 ) -> MemberShown:
-    capabilities = wanted.capabilities
-    return await service.set_capabilities(caller, caller.organizer_id, user_id, capabilities)
+    organizer_id, capabilities = caller.organizer_id, wanted.capabilities
+    return await service.set_capabilities(caller, services, organizer_id, user_id, capabilities)
 
 
 @router.delete(
@@ -95,5 +96,7 @@ async def set_capabilities(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problem_responses(*_MANAGED, MemberNotFoundError, LastManagerError),
 )
-async def remove_member(user_id: UUID, caller: MembersManager) -> None:
-    await service.remove_member(caller, caller.organizer_id, user_id)
+async def remove_member(
+    user_id: UUID, caller: MembersManager, services: ServicesDependency
+) -> None:
+    await service.remove_member(caller, services, caller.organizer_id, user_id)

@@ -1,6 +1,12 @@
 """Refusals of the organizers domain."""
 
-from sync_server.kit.problems import ForbiddenError, NotFoundError, ProblemError
+from sync_server.kit.problems import (
+    ForbiddenError,
+    NotFoundError,
+    ProblemError,
+    UnknownSecret,
+    UnknownSecretError,
+)
 
 
 class OrganizerNotFoundError(NotFoundError):
@@ -36,6 +42,10 @@ class MemberNotFoundError(NotFoundError):
 class InvitationNotFoundError(NotFoundError):
     code = "invitation_not_found"
     title = "There is no such invitation, or it is accepted, withdrawn or too old"
+
+
+class InvitationTokenUnknownError(InvitationNotFoundError, UnknownSecretError):
+    secret = UnknownSecret.LETTER
 
 
 class TooManyInvitationsError(ProblemError):

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Access, AccessKind, Action, Subject
 from sync_server.identity import service as identity
 from sync_server.identity.rules import (
     LETTER_TOKEN_PREFIX,
@@ -27,6 +29,7 @@ from sync_server.organizers import repository, service
 from sync_server.organizers.callers import OrganizerCaller
 from sync_server.organizers.errors import (
     InvitationNotFoundError,
+    InvitationTokenUnknownError,
     MemberExistsError,
     TooManyInvitationsError,
 )
@@ -70,6 +73,9 @@ async def invite(caller: OrganizerCaller, services: Services, wanted: NewInvitat
         withdrawn_at=None,
     )
     await repository.add_invitation(caller.session, invitation)
+    to = {"address": wanted.address, "capabilities": invitation.capabilities}
+    change = Action("invitation.create", _subject(invitation.organizer_id, invitation.id), after=to)
+    await audit.record_action(caller.session, services, change)
     organizer = await service.find_organizer(caller, caller.organizer_id)
     # What follows `#` never reaches a server's log.
     link = f"{services.public_url}/invitation#{token}"
@@ -88,6 +94,9 @@ async def send_invitation(services: Services, invited: Invited) -> None:
 
 
 async def list_invitations(caller: OrganizerCaller, page: PageRequest) -> Page[InvitationShown]:
+    organizer_id = caller.organizer_id
+    listed = Subject("invitations_of_organizer", str(organizer_id), organizer_id)
+    audit.note_access(Access(AccessKind.READ, listed))
     rows = await repository.list_invitations(caller.session, caller.organizer_id, page)
     return page_of(rows, page, InvitationShown.model_validate, lambda row: row.id)
 
@@ -101,6 +110,8 @@ async def withdraw_invitation(
         caller.session, organizer_id, invitation_id, moment
     ):
         raise InvitationNotFoundError
+    change = Action("invitation.withdraw", _subject(organizer_id, invitation_id))
+    await audit.record_action(caller.session, services, change)
 
 
 async def accept_invitation(services: Services, user_id: UserId, token: str) -> MembershipShown:
@@ -109,11 +120,11 @@ async def accept_invitation(services: Services, user_id: UserId, token: str) -> 
     async with services.database.transaction(WORKER) as session:
         address = await identity.find_address(session, user_id)
         if address is None:
-            raise InvitationNotFoundError
+            raise InvitationTokenUnknownError
         invited = (user_id, address)
         invitation = await repository.accept_invitation(session, token_hash(token), invited, now)
         if invitation is None:
-            raise InvitationNotFoundError
+            raise InvitationTokenUnknownError
         member = OrganizerMember(
             organizer_id=invitation.organizer_id,
             user_id=user_id,
@@ -124,9 +135,17 @@ async def accept_invitation(services: Services, user_id: UserId, token: str) -> 
             await repository.add_member(session, member)
         except IntegrityError as error:
             raise MemberExistsError from error
+        accepted = _subject(invitation.organizer_id, invitation.id)
+        rights = {"capabilities": member.capabilities}
+        change = Action("invitation.accept", accepted, after=rights, actor_id=user_id)
+        await audit.record_action(session, services, change)
         return MembershipShown(
             organizer_id=member.organizer_id, capabilities=known(member.capabilities)
         )
+
+
+def _subject(organizer_id: UUID, invitation_id: UUID) -> Subject:
+    return Subject("invitation", str(invitation_id), organizer_id)
 
 
 async def _require_room(caller: OrganizerCaller, since: datetime) -> None:

@@ -14,11 +14,15 @@ class Capability(StrEnum):
     SCANNERS_PROVISION = "scanners.provision"
     SCANS_VIEW = "scans.view"
     SCANS_OVERRIDE = "scans.override"
+    BOX_OFFICE_SELL = "box_office.sell"
+    REFUNDS_REQUEST = "refunds.request"
     FINANCE_VIEW = "finance.view"
+    PAYOUTS_REQUEST = "payouts.request"
+    PAYOUTS_APPROVE = "payouts.approve"
 
 
-# A program that could let members in could give itself every right.
-FOR_PEOPLE_ONLY: Final = frozenset({Capability.MEMBERS_MANAGE})
+# A program that could let members in could give itself every right, and money leaves by two people.
+FOR_PEOPLE_ONLY: Final = frozenset({Capability.MEMBERS_MANAGE, Capability.PAYOUTS_APPROVE})
 
 
 def stored(capabilities: Iterable[Capability]) -> list[str]:

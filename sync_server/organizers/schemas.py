@@ -4,7 +4,15 @@ from datetime import datetime, timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    StringConstraints,
+)
 
 from sync_server.identity.addresses import EmailAddress
 from sync_server.identity.rules import Language
@@ -12,6 +20,14 @@ from sync_server.organizers.rules import FOR_PEOPLE_ONLY, Capability
 
 SERVICE_ACCOUNT_DAYS_MAX: Final = 366
 INVITATION_LIFETIME: Final = timedelta(days=7)
+
+
+def _in_order(capabilities: frozenset[Capability]) -> list[Capability]:
+    return [capability for capability in Capability if capability in capabilities]
+
+
+# A set has no order of its own, and one answer is to be written one way.
+Capabilities = Annotated[frozenset[Capability], PlainSerializer(_in_order)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -51,7 +67,7 @@ class MemberShown(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     user_id: UUID
-    capabilities: frozenset[Capability]
+    capabilities: Capabilities
     created_at: datetime
 
 
@@ -70,7 +86,7 @@ class InvitationShown(BaseModel):
 
     id: UUID
     address: str
-    capabilities: frozenset[Capability]
+    capabilities: Capabilities
     invited_by: UUID
     created_at: datetime
     expires_at: datetime
@@ -89,12 +105,13 @@ class InvitationAnswer(BaseModel):
 
 class MembershipShown(BaseModel):
     organizer_id: UUID
-    capabilities: frozenset[Capability]
+    capabilities: Capabilities
 
 
 def _for_programs(capabilities: frozenset[Capability]) -> frozenset[Capability]:
-    if capabilities & FOR_PEOPLE_ONLY:
-        message = "members.manage is for people only"
+    if withheld := capabilities & FOR_PEOPLE_ONLY:
+        named = ", ".join(sorted(withheld))
+        message = f"{named} is for people only"
         raise ValueError(message)
     return capabilities
 
@@ -117,7 +134,7 @@ class ServiceAccountShown(BaseModel):
 
     id: UUID
     name: str
-    capabilities: frozenset[Capability]
+    capabilities: Capabilities
     created_by: UUID
     created_at: datetime
     expires_at: datetime

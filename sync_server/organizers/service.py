@@ -5,6 +5,8 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 
 from shared.ids import OrganizerId
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Access, AccessKind, Action, Subject
 from sync_server.identity.callers import UserCaller
 from sync_server.kit.instants import instant
 from sync_server.kit.pagination import Page, PageRequest, page_of
@@ -46,6 +48,9 @@ async def create_organizer(
     except IntegrityError as error:
         raise OrganizerExistsError from error
     await repository.add_member(caller.session, founder)
+    founded = Subject("organizer", str(organizer.id), organizer.id)
+    change = Action("organizer.create", founded, after={"name": organizer.name})
+    await audit.record_action(caller.session, services, change)
     return OrganizerShown.model_validate(organizer)
 
 
@@ -75,6 +80,8 @@ async def list_members(
     organizer_id: OrganizerId,
     page: PageRequest,
 ) -> Page[MemberShown]:
+    listed = Subject("members_of_organizer", str(organizer_id), organizer_id)
+    audit.note_access(Access(AccessKind.READ, listed))
     rows = await repository.list_members(caller.session, organizer_id, page)
     return page_of(rows, page, MemberShown.model_validate, lambda row: row.user_id)
 
@@ -95,17 +102,25 @@ async def add_member(
         await repository.add_member(caller.session, member)
     except IntegrityError as error:
         raise MemberExistsError from error
+    rights = {"capabilities": member.capabilities}
+    change = Action("member.add", _member(organizer_id, wanted.user_id), after=rights)
+    await audit.record_action(caller.session, services, change)
     return MemberShown.model_validate(member)
 
 
 async def set_capabilities(
     caller: UserCaller,
+    services: Services,
     organizer_id: OrganizerId,
     user_id: UUID,
     capabilities: frozenset[Capability],
 ) -> MemberShown:
     member = await _changeable(caller, organizer_id, user_id, capabilities)
     words = stored(capabilities)
+    # Recorded first: whoever gives up their own rights has none to record under afterwards.
+    rights = ({"capabilities": member.capabilities}, {"capabilities": words})
+    change = Action("member.change", _member(organizer_id, user_id), *rights)
+    await audit.record_action(caller.session, services, change)
     await repository.set_capabilities(caller.session, organizer_id, user_id, words)
     return MemberShown(
         user_id=member.user_id,
@@ -114,9 +129,18 @@ async def set_capabilities(
     )
 
 
-async def remove_member(caller: UserCaller, organizer_id: OrganizerId, user_id: UUID) -> None:
-    await _changeable(caller, organizer_id, user_id, frozenset())
+async def remove_member(
+    caller: UserCaller, services: Services, organizer_id: OrganizerId, user_id: UUID
+) -> None:
+    member = await _changeable(caller, organizer_id, user_id, frozenset())
+    rights = {"capabilities": member.capabilities}
+    change = Action("member.remove", _member(organizer_id, user_id), before=rights)
+    await audit.record_action(caller.session, services, change)
     await repository.remove_member(caller.session, organizer_id, user_id)
+
+
+def _member(organizer_id: OrganizerId, user_id: UUID) -> Subject:
+    return Subject("member", str(user_id), organizer_id)
 
 
 async def _changeable(

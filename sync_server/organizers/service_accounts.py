@@ -5,6 +5,8 @@ revoke.
 from datetime import timedelta
 from uuid import UUID
 
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Action, Subject
 from sync_server.identity.rules import SERVICE_TOKEN_PREFIX, TOKEN_BYTES, opaque_token
 from sync_server.kit.claims import token_hash
 from sync_server.kit.instants import instant
@@ -39,6 +41,13 @@ async def create_service_account(
         revoked_at=None,
     )
     await repository.add_service_account(caller.session, account)
+    made = {
+        "name": account.name,
+        "capabilities": account.capabilities,
+        "expires_at": account.expires_at.isoformat(),
+    }
+    change = Action("service_account.create", _subject(caller, account.id), after=made)
+    await audit.record_action(caller.session, services, change)
     shown = ServiceAccountShown.model_validate(account)
     return ServiceAccountMade(**shown.model_dump(), token=token)
 
@@ -60,3 +69,9 @@ async def revoke_service_account(
         caller.session, organizer_id, account_id, moment
     ):
         raise ServiceAccountNotFoundError
+    change = Action("service_account.revoke", _subject(caller, account_id))
+    await audit.record_action(caller.session, services, change)
+
+
+def _subject(caller: OrganizerCaller, account_id: UUID) -> Subject:
+    return Subject("service_account", str(account_id), caller.organizer_id)

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, BackgroundTasks, Response, status
 
 from sync_server.identity.callers import Person
+from sync_server.kit.idempotency import IdempotencyKeyReusedError, OptionalKey
 from sync_server.kit.pagination import CursorInvalidError, Page, PageDependency
 from sync_server.kit.problems import RequestInvalidError, problem_responses
 from sync_server.kit.requests import AuthenticationRequiredError
@@ -14,6 +15,7 @@ from sync_server.organizers.callers import MembersManager
 from sync_server.organizers.errors import (
     CapabilityMissingError,
     InvitationNotFoundError,
+    InvitationTokenUnknownError,
     MemberExistsError,
     OrganizerNotFoundError,
     ServiceAccountNotFoundError,
@@ -42,18 +44,25 @@ _MANAGED = (OrganizerNotFoundError, CapabilityMissingError)
 @router.post(
     _INVITATIONS,
     status_code=status.HTTP_201_CREATED,
-    responses=problem_responses(*_MANAGED, TooManyInvitationsError),
+    responses=problem_responses(
+        *_MANAGED, TooManyInvitationsError, RequestInvalidError, IdempotencyKeyReusedError
+    ),
 )
 async def invite(
     wanted: NewInvitation,
     caller: MembersManager,
     services: ServicesDependency,
     background: BackgroundTasks,
+    request: OptionalKey,
 ) -> InvitationShown:
-    """Send a person a letter; they join when they open its link."""
-    invited = await invitations.invite(caller, services, wanted)
-    background.add_task(invitations.send_invitation, services, invited)
-    return invited.shown
+    """Send a person a letter; they join when they open its link. A repeat sends no second one."""
+
+    async def make() -> InvitationShown:
+        invited = await invitations.invite(caller, services, wanted)
+        background.add_task(invitations.send_invitation, services, invited)
+        return invited.shown
+
+    return await request.answer_once(caller.session, caller.organizer_id, InvitationShown, make)
 
 
 @router.get(_INVITATIONS, responses=problem_responses(*_MANAGED, CursorInvalidError))
@@ -74,7 +83,7 @@ async def withdraw_invitation(
 
 @router.post(
     "/invitations/accept",
-    responses=problem_responses(InvitationNotFoundError, MemberExistsError),
+    responses=problem_responses(InvitationTokenUnknownError, MemberExistsError),
 )
 async def accept_invitation(
     answer: InvitationAnswer, person: Person, services: ServicesDependency
@@ -84,16 +93,26 @@ async def accept_invitation(
     return await invitations.accept_invitation(services, person.user_id, token)
 
 
-@router.post(_ACCOUNTS, status_code=status.HTTP_201_CREATED, responses=problem_responses(*_MANAGED))
+@router.post(
+    _ACCOUNTS,
+    status_code=status.HTTP_201_CREATED,
+    responses=problem_responses(*_MANAGED, RequestInvalidError, IdempotencyKeyReusedError),
+)
 async def create_service_account(
     wanted: NewServiceAccount,
     caller: MembersManager,
     services: ServicesDependency,
     response: Response,
+    request: OptionalKey,
 ) -> ServiceAccountMade:
-    """Give a program a token; it is shown once."""
+    """Give a program a token; it is shown once, and again to a repeat under the same key."""
     response.headers["Cache-Control"] = "no-store"
-    return await service_accounts.create_service_account(caller, services, wanted)
+    return await request.answer_once(
+        caller.session,
+        caller.organizer_id,
+        ServiceAccountMade,
+        lambda: service_accounts.create_service_account(caller, services, wanted),
+    )
 
 
 @router.get(_ACCOUNTS, responses=problem_responses(*_MANAGED, CursorInvalidError))

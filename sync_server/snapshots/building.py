@@ -94,7 +94,7 @@ async def build_snapshot(services: Services, keys: ServerKeys, place: Place) -> 
         await asyncio.to_thread(writer.drop)
         raise
     async with services.database.transaction(WORKER) as session:
-        previous = await repository.find_newest(session, place[2])
+        previous = await repository.find_newest(session, place)
         manifest = _manifest(place, content, written, previous)
         text = manifest.model_dump_json().encode()
         snapshot = Snapshot(

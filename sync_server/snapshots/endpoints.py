@@ -69,6 +69,7 @@ async def rebuild(
     """Build a new snapshot now, so that kiosks that start later have less to catch up with."""
     place = (caller.organizer_id, EventId(event_id), DeploymentId(deployment_id))
     await deployments.find_deployment(caller.session, place)
+    await service.record_rebuild(caller, services, place)
     # Building takes seconds: the caller's own transaction does not wait for it.
     await caller.session.commit()
     return await service.rebuild(services, server_keys, place)

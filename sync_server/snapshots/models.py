@@ -23,6 +23,6 @@ class Snapshot(Base):
     cursor_id: Mapped[int]
     frozen_at: Mapped[datetime]
     content_digest: Mapped[bytes]
-    sealed_file_key: Mapped[bytes]
+    sealed_file_key: Mapped[bytes] = mapped_column(deferred=True)
     manifest: Mapped[bytes]
     signature: Mapped[bytes]

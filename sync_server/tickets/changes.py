@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.ids import DeploymentId, EventId, OrganizerId, from_signed_64
 from shared.journal.entry import Cursor
 from shared.wire.changes import Change, PassageHeard, RulesChanged, TicketChanged
+from sync_server.kit.horizon import HORIZON
 from sync_server.tickets import repository
 from sync_server.tickets.models import StoredChange, Ticket
 
 BEGINNING: Final = Cursor(0, 0)
-_HORIZON: Final = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _row(stream: Stream, kind: str, payload: dict[str, Any]) -> dict[str, Any]:
 
 async def horizon(session: AsyncSession) -> Cursor:
     """Give the cursor below which this transaction sees every change there will ever be."""
-    xid = await session.scalar(text(f"SELECT {_HORIZON}"))
+    xid = await session.scalar(text(f"SELECT {HORIZON}"))
     return Cursor(int(xid or 0), 0)
 
 
@@ -84,9 +84,10 @@ async def read_page(session: AsyncSession, stream: Stream, after: Cursor, limit:
     query = (
         select(StoredChange)
         .where(
+            StoredChange.organizer_id == stream.organizer_id,
             StoredChange.event_id == stream.event_id,
             place > (after.xid, after.id),
-            StoredChange.xid < text(_HORIZON),
+            StoredChange.xid < text(HORIZON),
         )
         .order_by(StoredChange.xid, StoredChange.id)
         .limit(limit + 1)
@@ -101,7 +102,8 @@ async def _changes(
     session: AsyncSession, stream: Stream, rows: Sequence[StoredChange]
 ) -> tuple[Change, ...]:
     last_place = {row.ticket_id: row.id for row in rows if row.ticket_id is not None}
-    found = await repository.tickets_by_id(session, stream.event_id, list(last_place))
+    event = (stream.organizer_id, stream.event_id)
+    found = await repository.tickets_by_id(session, event, list(last_place))
     tickets = {ticket.id: ticket_changed(ticket) for ticket in found}
     changes: list[Change] = []
     for row in rows:
@@ -142,7 +144,7 @@ async def newest_places(session: AsyncSession, event_ids: Sequence[UUID]) -> dic
         FROM unnest(CAST(:event_ids AS uuid[])) AS wanted (id),
         LATERAL (
             SELECT xid, id FROM changes
-            WHERE event_id = wanted.id AND xid < {_HORIZON}
+            WHERE event_id = wanted.id AND xid < {HORIZON}
             ORDER BY xid DESC, id DESC LIMIT 1
         ) AS newest
         """,  # noqa: S608 - the horizon is an expression of ours

@@ -7,8 +7,17 @@ from fastapi import Path, status
 
 from shared.ids import EventId, TicketId, ticket_id_from_hex
 from sync_server.catalog.errors import EventNotFoundError, TicketTypeNotFoundError
+from sync_server.kit.idempotency import (
+    IdempotencyKeyReusedError,
+    OptionalKey,
+    RequiredKey,
+)
 from sync_server.kit.pagination import CursorInvalidError, Page, PageDependency
-from sync_server.kit.problems import RequestInvalidError, problem_responses
+from sync_server.kit.problems import (
+    IdempotencyKeyRequiredError,
+    RequestInvalidError,
+    problem_responses,
+)
 from sync_server.kit.requests import AuthenticationRequiredError
 from sync_server.kit.routing import ProblemRouter
 from sync_server.kit.services import ServicesDependency
@@ -21,12 +30,10 @@ from sync_server.tickets.errors import (
     ClaimTokenInvalidError,
     GenerationsExhaustedError,
     HolderKeyInvalidError,
-    IdempotencyKeyReusedError,
     StatusChangeRefusedError,
     TicketNotFoundError,
     ValidityInvalidError,
 )
-from sync_server.tickets.idempotency import IdempotencyKey, RepeatableRequest
 from sync_server.tickets.schemas import (
     Binding,
     ClaimedTicket,
@@ -63,7 +70,10 @@ _ONE = problem_responses(TicketNotFoundError)
     "",
     status_code=status.HTTP_201_CREATED,
     responses=problem_responses(
-        TicketTypeNotFoundError, ValidityInvalidError, IdempotencyKeyReusedError
+        TicketTypeNotFoundError,
+        ValidityInvalidError,
+        IdempotencyKeyReusedError,
+        IdempotencyKeyRequiredError,
     ),
 )
 async def issue_tickets(
@@ -71,13 +81,12 @@ async def issue_tickets(
     wanted: NewTickets,
     caller: TicketIssuer,
     services: ServicesDependency,
-    idempotency_key: IdempotencyKey = None,
+    request: RequiredKey,
 ) -> IssuedTickets:
-    """Issue up to 500 tickets; with an `Idempotency-Key` a repeat gives the first answer again."""
-    place = f"tickets/{event_id}"
-    request = RepeatableRequest(caller, services, idempotency_key, place)
+    """Issue up to 500 tickets; a repeat under the same key gives the first answer again."""
     return await request.answer_once(
-        wanted,
+        caller.session,
+        caller.organizer_id,
         IssuedTickets,
         lambda: service.issue_tickets(caller, services, EventId(event_id), wanted),
     )
@@ -116,29 +125,44 @@ async def change_status(
 @router.post(
     "/{ticket_id}/transfers",
     status_code=status.HTTP_201_CREATED,
-    responses={**_ONE, **problem_responses(GenerationsExhaustedError)},
+    responses={
+        **_ONE,
+        **problem_responses(
+            GenerationsExhaustedError, IdempotencyKeyReusedError, IdempotencyKeyRequiredError
+        ),
+    },
 )
 async def transfer_ticket(
     event_id: UUID,
     ticket_id: TicketIdHex,
     wanted: Transfer,
     caller: TicketIssuer,
-    services: ServicesDependency,
+    request: RequiredKey,
 ) -> ClaimedTicket:
     """Pass a ticket on; the old link and the old phone's codes end at once."""
-    number = _ticket_id(ticket_id)
-    return await service.transfer_ticket(caller, services, EventId(event_id), number, wanted)
+    event, number, services = EventId(event_id), _ticket_id(ticket_id), request.services
+    return await request.answer_once(
+        caller.session,
+        caller.organizer_id,
+        ClaimedTicket,
+        lambda: service.transfer_ticket(caller, services, event, number, wanted),
+    )
 
 
 @wallet_router.post(
     "/tickets/bind",
     responses=problem_responses(
-        HolderKeyInvalidError, BindingsExhaustedError, GenerationsExhaustedError
+        HolderKeyInvalidError,
+        BindingsExhaustedError,
+        GenerationsExhaustedError,
+        IdempotencyKeyReusedError,
     ),
 )
-async def bind_key(wanted: Binding, caller: TicketHolder) -> WalletTicket:
-    """Bind this phone's key to the ticket of the claim token."""
-    return await wallet.bind_key(caller, wanted)
+async def bind_key(wanted: Binding, caller: TicketHolder, request: OptionalKey) -> WalletTicket:
+    """Bind this phone's key to the ticket of the claim token; a repeat under the same key binds
+    nothing anew, and is shown the ticket as it stands.
+    """
+    return await wallet.bind_key(caller, request, wanted)
 
 
 @wallet_router.get("/ticket")

@@ -1,6 +1,11 @@
 """Refusals of the tickets domain."""
 
-from sync_server.kit.problems import NotFoundError, ProblemError
+from sync_server.kit.problems import (
+    NotFoundError,
+    ProblemError,
+    UnknownSecret,
+    UnknownSecretError,
+)
 
 
 class TicketNotFoundError(NotFoundError):
@@ -8,7 +13,8 @@ class TicketNotFoundError(NotFoundError):
     title = "There is no such ticket here"
 
 
-class ClaimTokenInvalidError(ProblemError):
+class ClaimTokenInvalidError(UnknownSecretError):
+    secret = UnknownSecret.CLAIM
     status = 401
     code = "claim_token_invalid"
     title = "This wallet link does not open a ticket: it is mistyped, or the ticket was passed on"
@@ -45,9 +51,3 @@ class ValidityInvalidError(ProblemError):
     status = 422
     code = "validity_invalid"
     title = "A ticket's validity ends after it begins, within 682 days of the event's base time"
-
-
-class IdempotencyKeyReusedError(ProblemError):
-    status = 422
-    code = "idempotency_key_reused"
-    title = "This idempotency key was used for another request"

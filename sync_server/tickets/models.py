@@ -1,6 +1,4 @@
-"""Tables of tickets, the keys they were bound to, what gates' snapshots know, and answers kept for
-repeats.
-"""
+"""Tables of tickets, the keys they were bound to, and what gates' snapshots know."""
 
 from datetime import datetime
 from typing import Any
@@ -36,7 +34,7 @@ class Ticket(Base):
     bound_xid: Mapped[int] = mapped_column(server_default=FetchedValue())
     holder_name: Mapped[str | None]
     seat: Mapped[str | None]
-    claim_token_hash: Mapped[bytes]
+    claim_token_hash: Mapped[bytes] = mapped_column(deferred=True)
     created_at: Mapped[datetime]
 
 
@@ -49,7 +47,7 @@ class TicketBinding(Base):
     generation: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     holder_algorithm: Mapped[int] = mapped_column(SmallInteger)
     bound_at: Mapped[datetime]
-    claim_token_hash: Mapped[bytes]
+    claim_token_hash: Mapped[bytes] = mapped_column(deferred=True)
 
 
 class EventFreeze(Base):
@@ -62,17 +60,6 @@ class EventFreeze(Base):
     deployment_id: Mapped[UUID] = mapped_column(primary_key=True)
     cursor_xid: Mapped[int]
     frozen_at: Mapped[datetime]
-
-
-class IdempotentAnswer(Base):
-    __tablename__ = "idempotent_answers"
-
-    organizer_id: Mapped[UUID] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[UUID]
-    request_hash: Mapped[bytes]
-    sealed_answer: Mapped[bytes | None]
-    created_at: Mapped[datetime]
 
 
 class StoredChange(Base):

@@ -7,18 +7,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import EventId, OrganizerId
-from sync_server.tickets.models import EventFreeze, IdempotentAnswer, Ticket, TicketBinding
+from sync_server.kit.prepared import insertion
+from sync_server.tickets.models import EventFreeze, Ticket, TicketBinding
 
 CURRENT_XID = text("pg_current_xact_id()::text::bigint")
 
 
 async def add_tickets(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
-    await session.execute(insert(Ticket.__table__), rows)  # type: ignore[arg-type]
+    await insertion(Ticket, tuple(rows[0])).send_all(session, rows)
 
 
 async def list_tickets(
@@ -115,30 +116,15 @@ async def record_freeze(session: AsyncSession, freeze: dict[str, Any]) -> None:
     )
 
 
-async def claim_key(session: AsyncSession, answer: dict[str, Any]) -> bool:
-    """Take an idempotency key; False where somebody has it, after waiting for them to commit."""
-    statement = postgresql.insert(IdempotentAnswer).values(answer).on_conflict_do_nothing()
-    return await session.scalar(statement.returning(IdempotentAnswer.id)) is not None
-
-
-async def find_answer(
-    session: AsyncSession, organizer_id: OrganizerId, key: str
-) -> IdempotentAnswer | None:
-    return await session.get(IdempotentAnswer, (organizer_id, key))
-
-
-async def keep_answer(
-    session: AsyncSession, organizer_id: OrganizerId, key: str, sealed: bytes
-) -> None:
-    await session.execute(
-        update(IdempotentAnswer)
-        .where(IdempotentAnswer.organizer_id == organizer_id, IdempotentAnswer.key == key)
-        .values(sealed_answer=sealed),
-    )
+async def all_ids(session: AsyncSession, organizer_id: UUID) -> Sequence[Any]:
+    query = select(Ticket.event_id, Ticket.id).where(Ticket.organizer_id == organizer_id)
+    return (await session.execute(query)).all()
 
 
 async def tickets_by_id(
-    session: AsyncSession, event_id: UUID, stored_ids: Sequence[int]
+    session: AsyncSession, event: tuple[OrganizerId, EventId], stored_ids: Sequence[int]
 ) -> Sequence[Ticket]:
-    query = select(Ticket).where(Ticket.event_id == event_id, Ticket.id.in_(stored_ids))
+    query = select(Ticket).where(
+        Ticket.organizer_id == event[0], Ticket.event_id == event[1], Ticket.id.in_(stored_ids)
+    )
     return (await session.scalars(query)).all()

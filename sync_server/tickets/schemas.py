@@ -102,6 +102,12 @@ class Binding(BaseModel):
     holder_key: Annotated[Base64Bytes, Field(min_length=32, max_length=33)]
 
 
+class Bound(BaseModel):
+    """What a repeat of a binding is answered from."""
+
+    generation: int
+
+
 class WalletTime(BaseModel):
     """The server's time, signed with its Ed25519 key over `tkt1/wallet-time` NUL event id, time."""
 

@@ -1,5 +1,6 @@
 """Issuing tickets and what an organizer does to them; wallets are served in `wallet`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -25,8 +26,10 @@ from sync_server.audit import service as audit
 from sync_server.audit.rules import Access, AccessKind, Action, Subject
 from sync_server.catalog import service as catalog
 from sync_server.catalog.rules import TicketTypeFacts
+from sync_server.kit import channels
 from sync_server.kit.claims import token_hash
 from sync_server.kit.instants import instant, unix_ms
+from sync_server.kit.outbox import Message, publish
 from sync_server.kit.pagination import Page, PageRequest, encode_cursor
 from sync_server.kit.services import Services
 from sync_server.organizers.callers import OrganizerCaller
@@ -69,23 +72,29 @@ async def issue_tickets(
     """Make tickets, all or none; their claim tokens are in the answer and nowhere else."""
     session, organizer_id = caller.session, caller.organizer_id
     event = await catalog.find_event(session, organizer_id, event_id)
-    keys = await catalog.load_event_keys(session, services, organizer_id, event_id)
+    issuer_key_id = await catalog.current_issuer_key_id(session, organizer_id, event_id)
     types = {
         type_id: await catalog.find_ticket_type(session, organizer_id, event_id, type_id)
         for type_id in {ticket.ticket_type_id for ticket in wanted.tickets}
     }
-    issuer_key_id = keys.current_issuer_key.ikid
     rows: list[dict[str, Any]] = []
     issued: list[ClaimedTicket] = []
     for ticket in wanted.tickets:
         validity = _validity(ticket, event.base_time)
         kind = types[ticket.ticket_type_id]
-        core = _first_core(services, kind, validity, issuer_key_id)
+        core = first_core(services, kind, validity, issuer_key_id)
         token = claim_token(services.randomness(CLAIM_TOKEN_BYTES))
-        row = _row(ticket, core, token, instant(services.clock.now_ms()))
+        row = new_row(ticket, core, token, instant(services.clock.now_ms()))
         rows.append({"organizer_id": organizer_id, "event_id": event_id, **row})
         issued.append(_claimed(services, core, token))
     await repository.add_tickets(session, rows)
+    counts = Counter(str(ticket.ticket_type_id) for ticket in wanted.tickets)
+    made = {"count": len(issued), "counts_by_type": dict(counts)}
+    event_subject = Subject("event", str(event_id), organizer_id)
+    await audit.record_action(session, services, Action("tickets.issue", event_subject, after=made))
+    told = {"event_id": event_id, "tickets": len(rows)}
+    sales = (channels.event_sales(event_id),)
+    await publish(session, Message("tickets.issued", organizer_id, sales, told))
     return IssuedTickets(tickets=issued)
 
 
@@ -98,9 +107,10 @@ def _validity(ticket: NewTicket, base_time: datetime) -> ValidityUnits:
     return validity
 
 
-def _first_core(
+def first_core(
     services: Services, kind: TicketTypeFacts, validity: ValidityUnits, issuer_key_id: int
 ) -> Core:
+    """What a new ticket of a type carries in its code."""
     return Core(
         ticket_id=ticket_id_from_bytes(services.randomness(8)),
         generation=FIRST_GENERATION,
@@ -113,7 +123,8 @@ def _first_core(
     )
 
 
-def _row(ticket: NewTicket, core: Core, token: ClaimToken, now: datetime) -> dict[str, Any]:
+def new_row(ticket: NewTicket, core: Core, token: ClaimToken, now: datetime) -> dict[str, Any]:
+    """What is kept of a new ticket beside whose it is."""
     return {
         "id": to_signed_64(core.ticket_id),
         "ticket_type_id": ticket.ticket_type_id,
@@ -189,6 +200,7 @@ async def change_status(
     change = Action("ticket.status", _subject(caller, ticket), *states, reason=wanted.reason)
     await audit.record_action(caller.session, services, change)
     await repository.change_ticket(caller.session, ticket, values)
+    await publish(caller.session, news_of("ticket.status", ticket, ticket.generation))
     await caller.session.refresh(ticket)
     return _shown(ticket)
 
@@ -217,7 +229,16 @@ async def transfer_ticket(
     change = Action("ticket.transfer", _subject(caller, ticket), *generations)
     await audit.record_action(caller.session, services, change)
     await repository.change_ticket(caller.session, ticket, values)
+    await publish(caller.session, news_of("ticket.transferred", ticket, core.generation))
     return _claimed(services, core, token)
+
+
+def news_of(kind: str, ticket: Ticket, generation: int) -> Message:
+    """Tell whoever listens to a ticket to look at it again."""
+    ticket_id = ticket_id_to_hex(from_signed_64(ticket.id))
+    told = {"event_id": ticket.event_id, "ticket_id": ticket_id, "generation": generation}
+    listeners = (channels.event_ticket(ticket.event_id, ticket_id),)
+    return Message(kind, ticket.organizer_id, listeners, told)
 
 
 def next_generation(ticket: Ticket) -> Core:
@@ -249,11 +270,11 @@ async def record_freeze(
 
 
 async def revoked_since(
-    session: AsyncSession, event_id: EventId, ticket_ids: Sequence[TicketId]
+    session: AsyncSession, event: tuple[OrganizerId, EventId], ticket_ids: Sequence[TicketId]
 ) -> dict[TicketId, int]:
     """Say since when, in Unix milliseconds, those of the tickets that were taken back are."""
     stored = [to_signed_64(ticket_id) for ticket_id in ticket_ids]
-    rows = await repository.tickets_by_id(session, event_id, stored)
+    rows = await repository.tickets_by_id(session, event, stored)
     return {
         from_signed_64(row.id): unix_ms(row.status_changed_at)
         for row in rows

@@ -1,7 +1,6 @@
 """What a wallet does with a claim token: bind the key of a phone, fetch what the phone shows."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,11 +9,15 @@ from shared.admission.facts import TicketStatus
 from shared.credentials.issuing import issue_credential, issue_static_code
 from shared.credentials.keys import HolderKey
 from shared.credentials.layout import Core, HolderAlgorithm, TicketFlag
-from shared.ids import EventId, OrganizerId, from_signed_64
+from shared.ids import EventId, OrganizerId, from_signed_64, ticket_id_to_hex
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Action, Subject
 from sync_server.catalog import service as catalog
 from sync_server.catalog.rules import EventKeys
 from sync_server.kit.claims import WORKER, token_hash, wallet_claims
+from sync_server.kit.idempotency import RepeatableRequest
 from sync_server.kit.instants import instant, unix_ms
+from sync_server.kit.outbox import publish
 from sync_server.kit.server_keys import ServerKeys
 from sync_server.kit.services import Services
 from sync_server.tickets import repository
@@ -29,8 +32,8 @@ from sync_server.tickets.rules import (
     REBINDINGS_MAX,
     is_usable,
 )
-from sync_server.tickets.schemas import Binding, WalletTicket, WalletTime
-from sync_server.tickets.service import next_generation
+from sync_server.tickets.schemas import Binding, Bound, WalletTicket, WalletTime
+from sync_server.tickets.service import news_of, next_generation
 
 WALLET_TIME_LABEL: Final = b"tkt1/wallet-time\0"
 _ALGORITHMS: Final = {"p256": HolderAlgorithm.P256, "ed25519": HolderAlgorithm.ED25519}
@@ -45,20 +48,30 @@ class WalletCall:
     token: str
 
 
-async def bind_key(call: WalletCall, wanted: Binding) -> WalletTicket:
-    """Bind the phone's key: the first is free, another one makes the old phone's codes invalid."""
+async def bind_key(call: WalletCall, request: RepeatableRequest, wanted: Binding) -> WalletTicket:
+    """Bind the phone's key: the first is free, another one makes the old phone's codes invalid.
+
+    Kept for a repeat is that it was bound, and not what was shown: the server's time in that ages.
+    """
     key = HolderKey(_ALGORITHMS[wanted.holder_algorithm], wanted.holder_key)
     if not is_usable(key):
         raise HolderKeyInvalidError
-    now = instant(call.services.clock.now_ms())
     async with call.services.database.transaction(wallet_claims(call.token)) as session:
         ticket = await _claimed(session, call.token, for_change=True)
-        if (ticket.holder_algorithm, ticket.holder_key) != (key.algorithm, key.encoded):
-            await _bind(session, ticket, key, now)
+        claimed = (ticket, token_hash(call.token))
+        await request.answer_once(
+            session, ticket.organizer_id, Bound, lambda: _bind(session, call.services, claimed, key)
+        )
     return await show_ticket(call)
 
 
-async def _bind(session: AsyncSession, ticket: Ticket, key: HolderKey, now: datetime) -> None:
+async def _bind(
+    session: AsyncSession, services: Services, claimed: tuple[Ticket, bytes], key: HolderKey
+) -> Bound:
+    ticket, claim_hash = claimed
+    if (ticket.holder_algorithm, ticket.holder_key) == (key.algorithm, key.encoded):
+        return Bound(generation=ticket.generation)
+    now = instant(services.clock.now_ms())
     values: dict[str, Any] = {
         "holder_algorithm": int(key.algorithm),
         "holder_key": key.encoded,
@@ -67,7 +80,7 @@ async def _bind(session: AsyncSession, ticket: Ticket, key: HolderKey, now: date
     generation = ticket.generation
     if ticket.holder_key is not None:
         since = now - REBINDING_WINDOW
-        recent = await repository.count_bindings(session, ticket.claim_token_hash, since)
+        recent = await repository.count_bindings(session, claim_hash, since)
         if recent > REBINDINGS_MAX:
             raise BindingsExhaustedError(headers={"Retry-After": "86400"})
         core = next_generation(ticket)
@@ -81,9 +94,18 @@ async def _bind(session: AsyncSession, ticket: Ticket, key: HolderKey, now: date
         generation=generation,
         holder_algorithm=int(key.algorithm),
         bound_at=now,
-        claim_token_hash=ticket.claim_token_hash,
+        claim_token_hash=claim_hash,
     )
     await repository.add_binding(session, binding)
+    await publish(session, news_of("ticket.bound", ticket, generation))
+    ticket_id = ticket_id_to_hex(from_signed_64(ticket.id))
+    states = (
+        {"generation": ticket.generation, "bound": ticket.holder_key is not None},
+        {"generation": generation, "bound": True},
+    )
+    bound = Action("ticket.bind", Subject("ticket", ticket_id, ticket.organizer_id), *states)
+    await audit.record_action(session, services, bound)
+    return Bound(generation=generation)
 
 
 async def show_ticket(call: WalletCall) -> WalletTicket:

@@ -55,11 +55,13 @@ async def test_an_operator_verifies_proves_and_finds_what_was_altered(
     ):
         tenant = await make_tenant(services)
         world = World(services, open_sealer(services), administrator, tenant)
+        await world.begin_anew()
         await world.sealed_action()
         (row_id,) = await world.row_ids()
         well = await _audit(environment, "verify")
         key = await _audit(environment, "key")
         proof = await _audit(environment, "proof", Log.ACTIONS, str(row_id))
+        looks = await world.rows(Log.ACCESSES)
         await world.tamper("admin_action_log", "UPDATE admin_action_log SET reason = 'x'")
         altered = await _audit(environment, "verify")
         unproved = await _audit(environment, "proof", Log.ACTIONS, str(row_id))
@@ -67,7 +69,12 @@ async def test_an_operator_verifies_proves_and_finds_what_was_altered(
     file.write_text(proof.stdout)
     checked = await _audit({}, "check", str(file), "--public-key", key.stdout.strip())
     assert (well.returncode, proof.returncode, checked.returncode) == (0, 0, 0), well.stderr
-    assert "admin_action_log: 1 rows sealed in 1 blocks" in well.stdout
+    assert "admin_action_log: 1 rows sealed in 1 blocks\n" in well.stdout
+    assert {(row["kind"], row["object_kind"], row["object_id"]) for row in looks} == {
+        ("read", "admin_action_log", "*"),
+        ("read", "access_audit_log", "*"),
+        ("read", "admin_action_log", str(row_id)),
+    }
     assert json.loads(proof.stdout)["row"]["id"] == str(row_id)
     assert (altered.returncode, unproved.returncode) == (1, 1)
     assert f"FAULT admin_action_log: row {row_id} was altered" in altered.stdout

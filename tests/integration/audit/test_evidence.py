@@ -15,7 +15,7 @@ from sync_server.audit.rules import Log
 from sync_server.kit.services import Services
 from sync_server.organizers.rules import Capability
 from tests.factories.audit import World
-from tests.factories.tenants import PUBLIC_URL, Tenant, make_member, make_person, make_tenant
+from tests.factories.tenants import PUBLIC_URL, Tenant, make_member, make_person
 
 NOBODY = UUID(int=5)
 _MAKE_ADMIN = (
@@ -65,7 +65,7 @@ async def test_an_organizer_reads_its_actions_page_by_page(
 async def test_another_organizers_actions_are_not_in_the_list(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    other = await make_tenant(world.services, "Lake Sounds")
+    other = await world.another_tenant()
     await world.act()
     answer = await client.get(_actions(other), headers=other.headers)
     assert answer.json()["items"] == []
@@ -122,7 +122,7 @@ async def test_a_proof_of_a_row_that_is_not_sealed_yet_comes_later(
 async def test_a_stranger_finds_neither_log_nor_proof(
     world: World, client: httpx.AsyncClient
 ) -> None:
-    other = await make_tenant(world.services, "Lake Sounds")
+    other = await world.another_tenant()
     await world.sealed_action()
     (row_id,) = await world.row_ids()
     foreign = await client.get(_actions(world.tenant), headers=other.headers)
@@ -177,6 +177,17 @@ async def test_requests_of_nobody_leave_no_row(
     world: World, client: httpx.AsyncClient, headers: dict[str, str], path: str
 ) -> None:
     answer = await client.get(path, headers=headers)
+    assert answer.status_code == 401
+    assert await world.rows(Log.ACCESSES) == []
+
+
+async def test_a_token_that_was_withdrawn_leaves_no_row(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    """The database knows nobody by it, and whoever holds it must not fill a log for ever."""
+    gone = await make_person(world.services)
+    await client.delete("/v1/me/sessions/current", headers=gone.headers)
+    answer = await client.get(_actions(world.tenant), headers=gone.headers)
     assert answer.status_code == 401
     assert await world.rows(Log.ACCESSES) == []
 

@@ -11,7 +11,6 @@ from sync_server.audit.errors import LoggedRowNotFoundError, NotSealedYetError, 
 from sync_server.audit.proofs import proof_holds, prove
 from sync_server.audit.rules import Log
 from tests.factories.audit import World
-from tests.factories.tenants import make_tenant
 
 Document = dict[str, Any]
 
@@ -80,7 +79,7 @@ async def test_an_altered_row_is_not_proved(world: World) -> None:
 
 
 async def test_another_organizers_row_is_not_found(world: World) -> None:
-    other = await make_tenant(world.services, "Lake Sounds")
+    other = await world.another_tenant()
     await world.sealed_action()
     (row_id,) = await world.row_ids()
     with pytest.raises(LoggedRowNotFoundError):

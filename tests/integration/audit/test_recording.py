@@ -9,7 +9,7 @@ from sync_server.audit import service
 from sync_server.audit.rules import Access, AccessKind, AccessOutcome, Action, Log, Subject
 from sync_server.kit.claims import ANONYMOUS, WORKER, Claims, user_claims
 from tests.factories.audit import World, action
-from tests.factories.tenants import make_member, make_tenant
+from tests.factories.tenants import make_member
 
 STRANGER = UUID(int=7)
 
@@ -46,7 +46,7 @@ async def test_nobodys_look_leaves_no_row(world: World) -> None:
 
 
 async def test_a_person_speaks_for_nobody_else_and_for_no_foreign_organizer(world: World) -> None:
-    other = await make_tenant(world.services, "Lake Sounds")
+    other = await world.another_tenant()
     access = Access(
         AccessKind.REQUEST,
         Subject("endpoint", "GET /", other.organizer_id),
@@ -124,8 +124,9 @@ async def _seen(world: World, claims: Claims) -> list[Any]:
 
 
 async def test_those_who_manage_members_read_their_own_organizers_rows(world: World) -> None:
-    other = await make_tenant(world.services, "Lake Sounds")
+    other = await world.another_tenant()
     helper = await make_member(world.services, world.tenant)
+    await world.begin_anew()
     await world.act()
     async with world.services.database.transaction(WORKER) as session:
         foreign = Action("x", Subject("x", "x", other.organizer_id))

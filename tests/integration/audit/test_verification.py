@@ -5,8 +5,10 @@ import pytest
 from sqlalchemy import text
 
 from shared.clock import SettableClock
+from sync_server.audit.inspection import inspect
 from sync_server.audit.rules import Log
 from sync_server.audit.sealing import seal
+from sync_server.kit.instants import instant
 from tests.factories.audit import World
 
 ALTERED = "was altered after it was sealed"
@@ -156,6 +158,19 @@ async def test_a_changed_anchor_is_named(world: World) -> None:
     path = world.sealer.anchors.path(Log.ACTIONS)
     path.write_text(path.read_text().replace('"count": 1', '"count": 2'))
     assert await world.findings() == ["block 1 has a false signature in the second place"]
+
+
+async def test_rows_that_wait_for_a_seal_are_counted(world: World) -> None:
+    await world.sealed_action()
+    sealed = str(await inspect(world.sealer, Log.ACTIONS))
+    for _ in range(2):
+        await world.act()
+    waiting = str(await inspect(world.sealer, Log.ACTIONS))
+    nothing = str(await inspect(world.sealer, Log.ACCESSES))
+    since = instant(world.services.clock.now_ms()).isoformat(timespec="seconds")
+    assert sealed == "admin_action_log: 1 rows sealed in 1 blocks"
+    assert waiting == f"{sealed}, 2 waiting for a seal since {since}"
+    assert nothing == "access_audit_log: 0 rows sealed in 0 blocks"
 
 
 async def test_a_log_that_is_sealed_meanwhile_looks_whole(world: World) -> None:

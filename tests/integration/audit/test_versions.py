@@ -20,6 +20,7 @@ async def test_a_row_is_recorded_sealed_and_proved_on_each_version_of_postgresql
     async with connected(empty_database.administrator_url) as administrator:
         sealer = open_sealer(services)
         world = World(services, sealer, administrator, await make_tenant(services))
+        await world.begin_anew()
         await world.sealed_action()
         (row_id,) = await world.row_ids()
         proof = await prove(services, sealer.keys, Log.ACTIONS, row_id)

@@ -14,7 +14,7 @@ from sync_server.deployments.service import load_fold_rules
 from sync_server.kit.claims import Claims, DatabaseRole, device_claims, wallet_claims
 from sync_server.kit.server_keys import open_server_keys
 from sync_server.kit.services import Services
-from tests.factories.scanners import Door, Kiosk, make_door
+from tests.factories.scanners import Door, Kiosk, make_door, new_key
 from tests.factories.tenants import Tenant, make_event, make_member
 
 _SOME = "01a206c5-5235-7e5e-9234-8ac622ca9a74"
@@ -68,9 +68,9 @@ async def test_to_another_organizer_an_event_is_not_there(
     """Neither under the owner's path nor under one's own."""
     path = _path(door, kiosk, place)
     bases = (door.event_path, f"{other_tenant.path}/events/{door.event_id}")
+    headers = {**other_tenant.headers, **new_key()}
     answers = [
-        await door.client.request(method, base + path, json=body, headers=other_tenant.headers)
-        for base in bases
+        await door.client.request(method, base + path, json=body, headers=headers) for base in bases
     ]
     assert [answer.status_code for answer in answers] == [404, 404]
 
@@ -87,7 +87,8 @@ async def test_a_deployment_is_not_there_under_another_event(
 ) -> None:
     own_event = await make_event(services, other_tenant)
     path = f"{other_tenant.path}/events/{own_event}{_path(door, kiosk, place)}"
-    answer = await door.client.request(method, path, json=body, headers=other_tenant.headers)
+    headers = {**other_tenant.headers, **new_key()}
+    answer = await door.client.request(method, path, json=body, headers=headers)
     assert answer.status_code == 404
 
 
@@ -228,3 +229,18 @@ async def test_a_wallet_reads_its_own_ticket_only(door: Door, services: Services
     as_device = await _counts(services, device_claims(token), ("tickets",))
     wrong = await _counts(services, Claims(DatabaseRole.WALLET, "zgw_x"), ("tickets",))
     assert (own, as_device, wrong) == ({"tickets": 1}, {"tickets": 0}, {"tickets": 0})
+
+
+async def test_no_organizer_gives_its_deployment_the_id_of_anothers(
+    door: Door, services: Services, other_tenant: Tenant
+) -> None:
+    """Its kiosks would be taken for the other's."""
+    event_path = f"{other_tenant.path}/events/{await make_event(services, other_tenant)}"
+    gates = await door.client.get(f"{event_path}/gates", headers=other_tenant.headers)
+    gate_id = gates.json()["items"][0]["id"]
+    answer = await door.client.post(
+        f"{event_path}/deployments",
+        json={"id": str(door.deployment_id), "name": "Doors", "gate_ids": [gate_id]},
+        headers=other_tenant.headers,
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "deployment_exists")

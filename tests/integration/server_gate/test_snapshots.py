@@ -118,10 +118,11 @@ async def test_a_token_of_one_deployment_opens_nothing_of_another(
     assert theirs.deployment_id != manifest.deployment_id
 
 
-async def test_a_snapshot_is_built_anew_when_the_organizer_asks(door: Door) -> None:
+async def test_a_snapshot_is_built_anew_when_the_organizer_asks(door: Door, settle: Settle) -> None:
     kiosk = await door.kiosk()
     _, first = await _manifest(kiosk)
     await door.issue(2)
+    await settle()
     built = await door.post("/snapshots")
     _, second = await _manifest(kiosk)
     assert built.status_code == 201, built.text
