@@ -1,0 +1,79 @@
+"""Whole books as reconciliation and reports read them, from the entries themselves and not from
+kept balances.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.money import Money
+from sync_server.ledger import books_repository as repository
+from sync_server.ledger.rules import (
+    Account,
+    AccountKind,
+    BookEntry,
+    TransactionKind,
+    account_from_name,
+)
+
+
+async def sums_of_books(session: AsyncSession) -> list[tuple[UUID, str, int]]:
+    """Add up every organizer's books in each currency; needs the worker's transaction."""
+    return [(row.organizer_id, row.currency, row.total) for row in await repository.sums(session)]
+
+
+async def posted_amounts(
+    session: AsyncSession, organizer_id: UUID, kind: TransactionKind, account: AccountKind
+) -> Mapping[str, Money]:
+    """Give what transactions of a kind moved on accounts of a kind, by their keys."""
+    rows = await repository.posted(session, organizer_id, kind, account)
+    return {row.idem_key: Money(row.amount, row.currency) for row in rows}
+
+
+async def open_accounts(
+    session: AsyncSession, kinds: Sequence[AccountKind]
+) -> list[tuple[UUID, str, str]]:
+    """Name every account of these kinds that is not at nothing; needs the worker's transaction."""
+    rows = await repository.open_accounts(session, kinds)
+    return [(row.organizer_id, row.account, row.currency) for row in rows]
+
+
+async def entries_of_account(
+    session: AsyncSession, organizer_id: UUID, account: str, currency: str
+) -> list[tuple[int, datetime]]:
+    rows = await repository.entries_of_account(session, organizer_id, account, currency)
+    return [(row.amount, row.occurred_at) for row in rows]
+
+
+async def booked_on(session: AsyncSession, *accounts: Account) -> dict[str, int]:
+    """Add up accounts of every book, in each currency; needs the worker's transaction."""
+    rows = await repository.booked(session, [account.name for account in accounts])
+    return {row.currency: row.amount for row in rows}
+
+
+async def entries_between(
+    session: AsyncSession, organizer_id: UUID, currency: str, since: datetime, until: datetime
+) -> list[BookEntry]:
+    """Give what was posted from one moment on and before another, in its order."""
+    rows = await repository.entries_between(session, organizer_id, currency, since, until)
+    return [
+        BookEntry(
+            row.id,
+            row.kind,
+            row.idem_key,
+            row.occurred_at,
+            account_from_name(row.account),
+            Money(row.amount, row.currency),
+        )
+        for row in rows
+    ]
+
+
+async def balances_before(
+    session: AsyncSession, organizer_id: UUID, currency: str, moment: datetime
+) -> dict[str, int]:
+    """Give what each account held before a moment."""
+    rows = await repository.balances_before(session, organizer_id, currency, moment)
+    return {row.account: row.balance for row in rows}
