@@ -1,0 +1,78 @@
+"""What payments and refunds should have left in the books, and what they are called at a provider;
+for reconciliation, in the worker's transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.money import Money
+from sync_server.payments import books_repository as repository
+from sync_server.payments.rules import Provider
+from sync_server.payments.statements import LineKind
+
+
+@dataclass(frozen=True, slots=True)
+class NamedMovement:
+    """Money at a provider with every name that a statement may know it by."""
+
+    organizer_id: UUID
+    kind: LineKind
+    names: frozenset[str]
+    amount: Money
+    is_done: bool
+    moved_at: datetime
+
+
+async def list_organizers(session: AsyncSession) -> Sequence[UUID]:
+    return await repository.organizers(session)
+
+
+async def expected_captures(session: AsyncSession, organizer_id: UUID) -> Mapping[str, Money]:
+    """Give what was captured, by the key it is posted under."""
+    rows = await repository.captured(session, organizer_id)
+    return {
+        f"capture:{row.provider}:{row.reference}": Money(row.amount, row.currency) for row in rows
+    }
+
+
+async def captured_payments(session: AsyncSession, organizer_id: UUID) -> Mapping[UUID, Money]:
+    rows = await repository.captured(session, organizer_id)
+    return {row.id: Money(row.amount, row.currency) for row in rows}
+
+
+async def expected_refunds(session: AsyncSession, organizer_id: UUID) -> Mapping[str, Money]:
+    """Give what was asked back, and what came of it, by the keys it is posted under."""
+    expected: dict[str, Money] = {}
+    for row in await repository.refunds(session, organizer_id):
+        amount = Money(row.amount, row.currency)
+        expected[f"refund_requested:{row.id}"] = amount
+        if row.state == "succeeded":
+            expected[f"refund_confirmed:{row.id}"] = amount
+        elif row.state == "failed":
+            expected[f"refund_failed:{row.id}"] = amount
+    return expected
+
+
+async def list_movements(
+    session: AsyncSession, provider: Provider, since: datetime, until: datetime
+) -> list[NamedMovement]:
+    rows = await repository.movements(session, provider, since, until)
+    return [_movement(row) for row in rows]
+
+
+def _movement(row: Any) -> NamedMovement:  # noqa: ANN401 - a row of a textual query
+    reference: UUID = row.reference
+    names = {str(reference), reference.hex} | {row.provider_reference or str(reference)}
+    return NamedMovement(
+        row.organizer_id,
+        LineKind(row.kind),
+        frozenset(names),
+        Money(row.amount, row.currency),
+        row.is_done,
+        row.state_changed_at,
+    )

@@ -1,0 +1,50 @@
+"""SQL on payments and refunds for whoever compares them with the books; it never locks."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+_CAPTURED = """
+    SELECT id, provider, reference, currency, amount FROM payments
+    WHERE organizer_id = :organizer_id AND state IN ('succeeded', 'disputed', 'reversed')
+"""
+_REFUNDS = """
+    SELECT r.id, r.state, r.amount, p.currency FROM refunds AS r
+    JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
+    WHERE r.organizer_id = :organizer_id
+"""
+_MOVEMENTS = """
+    SELECT organizer_id, 'collection' AS kind, reference, provider_reference, currency, amount,
+           state IN ('succeeded', 'disputed', 'reversed') AS is_done, state_changed_at
+    FROM payments
+    WHERE provider = :provider AND created_at BETWEEN :since AND :until
+    UNION ALL
+    SELECT r.organizer_id, 'refund', r.reference, r.provider_reference, p.currency, r.amount,
+           r.state = 'succeeded', r.state_changed_at
+    FROM refunds AS r
+    JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
+    WHERE p.provider = :provider AND r.requested_at BETWEEN :since AND :until
+"""
+
+
+async def captured(session: AsyncSession, organizer_id: UUID) -> Sequence[Any]:
+    return (await session.execute(text(_CAPTURED), {"organizer_id": organizer_id})).all()
+
+
+async def refunds(session: AsyncSession, organizer_id: UUID) -> Sequence[Any]:
+    return (await session.execute(text(_REFUNDS), {"organizer_id": organizer_id})).all()
+
+
+async def organizers(session: AsyncSession) -> Sequence[UUID]:
+    return (await session.scalars(text("SELECT DISTINCT organizer_id FROM payments"))).all()
+
+
+async def movements(
+    session: AsyncSession, provider: str, since: datetime, until: datetime
+) -> Sequence[Any]:
+    values = {"provider": provider, "since": since, "until": until}
+    return (await session.execute(text(_MOVEMENTS), values)).all()

@@ -1,0 +1,48 @@
+"""Refusals of the payments domain."""
+
+from sync_server.kit.problems import NotFoundError, ProblemError
+
+
+class PaymentNotFoundError(NotFoundError):
+    code = "payment_not_found"
+    title = "There is no such payment"
+
+
+class ProviderNotOfferedError(ProblemError):
+    status = 422
+    code = "provider_not_offered"
+    title = "This way to pay is not offered here"
+
+
+class PaymentRefusedError(ProblemError):
+    status = 402
+    code = "payment_refused"
+    title = "The provider refused; take another way to pay, or try again"
+
+
+class NotRefundableError(ProblemError):
+    status = 409
+    code = "not_refundable"
+    title = "Only a payment that was received, and not given back yet, can be refunded"
+
+
+class RefundNotFoundError(NotFoundError):
+    code = "refund_not_found"
+    title = "There is no such refund"
+
+
+class RefundTooLargeError(ProblemError):
+    status = 409
+    code = "refund_too_large"
+    title = "This is more than is left of the payment"
+
+
+class CallbackSourceNotFoundError(NotFoundError):
+    code = "callback_source_not_found"
+    title = "No callbacks are taken from this provider"
+
+
+class CallbackNotUnderstoodError(ProblemError):
+    status = 400
+    code = "callback_not_understood"
+    title = "This is no callback of this provider's"

@@ -1,0 +1,385 @@
+"""Payments from intent to money, over any rail.
+
+Each step is two short transactions with the provider's call between them. What is asked of a
+provider is committed before it is asked, so whoever is killed in between finds it `unknown`; and
+only a status read, never a callback, says that money came.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.clock import Clock
+from sync_server.kit.claims import WORKER
+from sync_server.kit.instants import instant
+from sync_server.kit.keys import SealBrokenError
+from sync_server.kit.outbox import Message, publish
+from sync_server.kit.services import Services
+from sync_server.payments import repository
+from sync_server.payments.errors import PaymentNotFoundError, ProviderNotOfferedError
+from sync_server.payments.models import Payment, PaymentReading
+from sync_server.payments.ports import (
+    Accepted,
+    Answer,
+    CollectionReference,
+    CollectionRequest,
+    Collector,
+    Hint,
+    Notice,
+    Refused,
+    Withdrawing,
+)
+from sync_server.payments.requests import collection_request
+from sync_server.payments.rules import (
+    CAPTURED,
+    OPEN,
+    TOLD_BY_FILES,
+    Finding,
+    PaymentState,
+    Provider,
+    Reading,
+    look_again_after,
+    may_be_sent_again,
+    next_state,
+    poll_after,
+    tells_of_refund,
+)
+from sync_server.payments.service import NewPayment, new_row
+from sync_server.payments.views import PaymentFacts, expected_of, facts_of
+
+DUE_AT_ONCE: Final = 50
+ASKED_AT_ONCE: Final = 5
+"""A provider that is slow to answer about one payment holds the others up no longer than that."""
+ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
+"""Whoever took a payment to ask about it and was killed leaves it for that long."""
+_ID_CHARACTERS_MAX: Final = 200
+_UNPAID: Final = frozenset({Finding.PENDING, Finding.UNKNOWN})
+_NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
+_LOG: Final = structlog.get_logger(__name__)
+
+
+class PaymentListener(Protocol):
+    """What must happen in the transaction that changes a payment: tickets are issued with the
+    capture, or not at all.
+    """
+
+    async def captured(self, session: AsyncSession, payment: PaymentFacts) -> None:
+        """Money came: for an order that waits, or for one that waits no more."""
+
+    async def gave_up(self, session: AsyncSession, payment: PaymentFacts) -> None:
+        """It failed or expired."""
+
+    async def taken_back(self, session: AsyncSession, payment: PaymentFacts) -> None:
+        """A provider or a bank took the money back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A payment that is written down as sent, and what its provider is to be told."""
+
+    payment: PaymentFacts
+    request: CollectionRequest = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFlow:
+    """The rails that are offered, and who listens."""
+
+    services: Services
+    collectors: Mapping[Provider, Collector]
+    listener: PaymentListener
+    callback_base: str = field(default="")
+
+    def collector(self, provider: Provider) -> Collector:
+        """Give a rail, else raise ProviderNotOfferedError."""
+        found = self.collectors.get(provider)
+        if found is None:
+            raise ProviderNotOfferedError
+        return found
+
+    async def begin(self, session: AsyncSession, wanted: NewPayment) -> Begun:
+        """Write an intent down as sent, in its order's transaction; `send` it once that has
+        committed. Whoever dies in between leaves a payment that is asked about.
+        """
+        self.collector(wanted.provider)
+        row = new_row(self.services, wanted)
+        row.state = PaymentState.UNKNOWN
+        row.attempts = 1
+        row.next_read_at = row.created_at + ASKED_AGAIN_AFTER
+        request = collection_request(self.services, row, self.callback_base)
+        await repository.add(session, row)
+        return Begun(facts_of(row), request)
+
+    async def send(self, begun: Begun) -> PaymentFacts:
+        """Ask the provider for the money of a payment that was begun."""
+        started = self.services.clock.monotonic_ns()
+        answer = await self.collector(begun.payment.provider).collect(begun.request)
+        took = _since(self.services.clock, started)
+        return await self._record_answer(begun.payment.id, answer, took)
+
+    async def submit(self, payment_id: UUID) -> PaymentFacts:
+        """Ask the provider for the money, of a payment that was never sent or may be sent again."""
+        async with self.services.database.transaction(WORKER) as session:
+            payment = await _locked(session, payment_id)
+            if PaymentState(payment.state) not in {PaymentState.CREATED, PaymentState.UNKNOWN}:
+                return facts_of(payment)
+            # Committed before the call: whoever dies now leaves a payment that is asked about.
+            await self._set_unknown(session, payment)
+        collector = self.collector(Provider(payment.provider))
+        request = collection_request(self.services, payment, self.callback_base)
+        started = self.services.clock.monotonic_ns()
+        answer = await collector.collect(request)
+        return await self._record_answer(payment_id, answer, _since(self.services.clock, started))
+
+    async def refresh(self, payment_id: UUID, source: str = "poll") -> PaymentFacts:
+        """Ask the provider what became of a payment, and do what follows from it."""
+        async with self.services.database.reading(WORKER) as session:
+            payment = await repository.find_payment(session, payment_id)
+        if payment is None:
+            raise PaymentNotFoundError
+        return await self._ask(payment, source)
+
+    async def _ask(self, payment: Payment, source: str) -> PaymentFacts:
+        collector = self.collector(Provider(payment.provider))
+        payment_id = payment.id
+        started = self.services.clock.monotonic_ns()
+        reading = await self._read(collector, payment)
+        took = _since(self.services.clock, started)
+        if PaymentState(payment.state) not in OPEN or not may_be_sent_again(reading):
+            return await self._record_reading(payment_id, reading, source, took)
+        if payment.expires_at <= self._now():
+            never = Reading(Finding.EXPIRED, reason="the provider never saw it")
+            return await self._record_reading(payment_id, never, source, took)
+        facts = await self._record_reading(payment_id, reading, source, took)
+        waits = facts.state in {PaymentState.CREATED, PaymentState.UNKNOWN}
+        return await self.submit(payment_id) if waits else facts
+
+    async def _read(self, collector: Collector, payment: Payment) -> Reading:
+        """Ask about a payment. What nobody paid in time is withdrawn where the rail leaves it open,
+        and read once more: a payer may have been quicker.
+        """
+        asked = CollectionReference(
+            str(payment.reference), payment.provider_reference, payment.currency
+        )
+        reading = await collector.read_collection(asked)
+        is_over = payment.expires_at <= self._now() and PaymentState(payment.state) in OPEN
+        if not is_over or reading.finding not in _UNPAID or not isinstance(collector, Withdrawing):
+            return reading
+        if not isinstance(await collector.withdraw(asked), Accepted):
+            return reading
+        again = await collector.read_collection(asked)
+        if again.finding not in _UNPAID:
+            return again
+        return Reading(Finding.EXPIRED, reason="withdrawn: nobody paid in time")
+
+    async def refresh_due(self) -> int:
+        """Ask about every payment whose time has come, the open ones first, since somebody waits;
+        any number of processes may do so.
+        """
+        now, asked = self._now(), set(self.collectors) - TOLD_BY_FILES
+        async with self.services.database.transaction(WORKER) as session:
+            due = repository.Due(now, DUE_AT_ONCE, ASKED_AGAIN_AFTER)
+            ids = await repository.take_due_payments(session, due, asked)
+        at_once = asyncio.Semaphore(ASKED_AT_ONCE)
+
+        async def ask(payment_id: UUID) -> None:
+            async with at_once:
+                await self._or_complain(payment_id, self.refresh(payment_id))
+
+        await asyncio.gather(*map(ask, ids))
+        return len(ids)
+
+    async def hear(self, provider: Provider, notice: Notice) -> Hint | None:
+        """Take a callback for what it is, a hint: the provider is asked by our own reference."""
+        hint = self.collector(provider).read_notice(notice)
+        if hint is not None:
+            await self.follow(provider, hint)
+        return hint
+
+    async def follow(self, provider: Provider, hint: Hint) -> None:
+        """Ask about the payment that a hint names, wherever the hint came from."""
+        if hint.is_authentic is False:
+            _LOG.warning("payment.callback_unproved", provider=provider)
+        payment = await self._named_by(provider, hint)
+        if payment is None:
+            _LOG.warning("payment.callback_of_nobody", provider=provider)
+        else:
+            await self._or_complain(payment.id, self._ask(payment, "callback"))
+
+    async def _or_complain(self, payment_id: UUID, asking: Awaitable[PaymentFacts]) -> None:
+        """One payment that cannot be asked about stops no other."""
+        try:
+            await asking
+        except (ProviderNotOfferedError, SealBrokenError) as error:
+            _LOG.error("payment.stuck", payment_id=str(payment_id), cause=type(error).__name__)
+
+    async def _named_by(self, provider: Provider, hint: Hint) -> Payment | None:
+        async with self.services.database.reading(WORKER) as session:
+            found: Payment | None = None
+            reference = _uuid_of(hint.reference)
+            if reference is not None:
+                found = await repository.find_by_reference(session, reference)
+            theirs = hint.provider_reference or ""
+            if found is None and _may_be_an_id(theirs):
+                found = await repository.find_by_provider_reference(session, provider, theirs)
+        return None if found is None or found.provider != provider else found
+
+    async def _set_unknown(self, session: AsyncSession, payment: Payment) -> None:
+        now = self._now()
+        await repository.change(
+            session,
+            payment,
+            state=PaymentState.UNKNOWN,
+            attempts=payment.attempts + 1,
+            state_changed_at=now,
+            next_read_at=now + ASKED_AGAIN_AFTER,
+        )
+
+    async def _record_answer(
+        self, payment_id: UUID, answer: Answer, milliseconds: int
+    ) -> PaymentFacts:
+        page = answer.redirect_url if isinstance(answer, Accepted) else None
+        return await self._record(
+            payment_id, _Told(_reading_of(answer), "submission", milliseconds, page)
+        )
+
+    async def _record_reading(
+        self, payment_id: UUID, reading: Reading, source: str, milliseconds: int
+    ) -> PaymentFacts:
+        return await self._record(payment_id, _Told(reading, source, milliseconds))
+
+    async def _record(self, payment_id: UUID, told: "_Told") -> PaymentFacts:
+        """All that follows from a reading, in one transaction: state, postings (by the table's own
+        trigger), tickets (by the listener), and the news.
+        """
+        now, reading = self._now(), told.reading
+        async with self.services.database.transaction(WORKER) as session:
+            payment = await _locked(session, payment_id)
+            before = PaymentState(payment.state)
+            is_ours = tells_of_refund(before, reading, was_refunded=payment.refunded_amount > 0)
+            after = before if is_ours else next_state(before, reading, expected_of(payment))
+            received = reading.amount if after is not before else None
+            theirs = reading.provider_reference or payment.provider_reference
+            reason = reading.reason[:200] if reading.reason else payment.reason
+            if before in CAPTURED and after is before:
+                # Looked at again, and nothing happened: it stays as it was captured.
+                theirs, reason = payment.provider_reference or theirs, payment.reason
+            await repository.change(
+                session,
+                payment,
+                self._kept(payment, told, now),
+                state=after,
+                reason=reason,
+                provider_reference=theirs,
+                redirect_url=told.page or payment.redirect_url,
+                received_amount=received.minor_units if received else payment.received_amount,
+                received_currency=received.currency if received else payment.received_currency,
+                state_changed_at=now if after is not before else payment.state_changed_at,
+                next_read_at=_next_read(payment, after, now),
+            )
+            facts = facts_of(payment)
+            if after is not before:
+                await self._tell(session, before, facts)
+            return facts
+
+    async def _tell(
+        self, session: AsyncSession, before: PaymentState, payment: PaymentFacts
+    ) -> None:
+        after = payment.state
+        if after in CAPTURED and before not in CAPTURED:
+            await self.listener.captured(session, payment)
+        elif after in {PaymentState.FAILED, PaymentState.EXPIRED}:
+            await self.listener.gave_up(session, payment)
+        elif after is PaymentState.REVERSED:
+            await self.listener.taken_back(session, payment)
+        if after not in OPEN:
+            ids = {"payment_id": str(payment.id), "order_id": str(payment.order_id)}
+            news = Message(f"payment.{after}", payment.organizer_id, payload=ids)
+            await publish(session, news)
+
+    def _kept(self, payment: Payment, told: "_Told", now: datetime) -> PaymentReading:
+        amount = told.reading.amount
+        return PaymentReading(
+            organizer_id=payment.organizer_id,
+            payment_id=payment.id,
+            id=self.services.new_id(),
+            refund_id=None,
+            source=told.source,
+            finding=told.reading.finding,
+            reason=told.reading.reason,
+            amount=amount.minor_units if amount else None,
+            currency=amount.currency if amount else None,
+            milliseconds=told.milliseconds,
+            read_at=now,
+        )
+
+    def _now(self) -> datetime:
+        return instant(self.services.clock.now_ms())
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a provider said, to which question, and how long that took; `page` is where the payer
+    goes, if anywhere.
+    """
+
+    reading: Reading
+    source: str
+    milliseconds: int
+    page: str | None = None
+
+
+async def _locked(session: AsyncSession, payment_id: UUID) -> Payment:
+    payment = await repository.find_payment(session, payment_id, for_change=True)
+    if payment is None:
+        raise PaymentNotFoundError
+    return payment
+
+
+def _reading_of(answer: Answer) -> Reading:
+    """Accepted is pending and never paid; a silence leaves all open."""
+    match answer:
+        case Accepted(provider_reference=theirs):
+            return Reading(Finding.PENDING, provider_reference=theirs)
+        case Refused(code=code):
+            return Reading(Finding.FAILED, reason=code)
+        case _:
+            return Reading(Finding.UNKNOWN, reason=answer.cause)
+
+
+def _next_read(payment: Payment, after: PaymentState, now: datetime) -> datetime | None:
+    """Soon while it is open, and now and then once it is captured; `payment` is as it was."""
+    wait: timedelta | None = None
+    if after in OPEN:
+        wait = poll_after(now - payment.created_at)
+    elif after in CAPTURED and Provider(payment.provider) not in TOLD_BY_FILES:
+        since = payment.state_changed_at if payment.state == after else now
+        wait = look_again_after(now - since)
+    return None if wait is None else now + wait
+
+
+def _since(clock: Clock, started_ns: int) -> int:
+    return (clock.monotonic_ns() - started_ns) // _NANOSECONDS_PER_MILLISECOND
+
+
+def _may_be_an_id(text: str) -> bool:
+    """Anybody may write a callback, also what no column can hold."""
+    return 0 < len(text) <= _ID_CHARACTERS_MAX and text.isascii() and text.isprintable()
+
+
+def _uuid_of(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
+
+
+def offered(collectors: Mapping[Provider, Collector]) -> Sequence[Provider]:
+    """The ways to pay, in the order they are shown."""
+    return [provider for provider in Provider if provider in collectors]

@@ -1,0 +1,132 @@
+"""Tables of payments, refunds, what providers said of them, and what a bank's files said."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, FetchedValue, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from sync_server.kit.models import Base
+
+
+class _Shared:
+    """Who gets what of an amount: the parts sum to it."""
+
+    amount: Mapped[int]
+    organizer_share: Mapped[int]
+    platform_fee: Mapped[int]
+    tax_on_fees: Mapped[int]
+    tax_on_tickets: Mapped[int]
+    provider_fee: Mapped[int]
+
+
+class Payment(_Shared, Base):
+    """`sealed_request` holds what a provider is told of the payer, for sending it again."""
+
+    __tablename__ = "payments"
+
+    organizer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    event_id: Mapped[UUID]
+    order_id: Mapped[UUID]
+    provider: Mapped[str]
+    state: Mapped[str]
+    reference: Mapped[UUID]
+    provider_reference: Mapped[str | None]
+    redirect_url: Mapped[str | None]
+    currency: Mapped[str]
+    received_amount: Mapped[int | None]
+    received_currency: Mapped[str | None]
+    refunded_amount: Mapped[int] = mapped_column(server_default=FetchedValue())
+    sealed_request: Mapped[bytes]
+    attempts: Mapped[int] = mapped_column(server_default=FetchedValue())
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    state_changed_at: Mapped[datetime]
+    next_read_at: Mapped[datetime | None]
+    repeat_hash: Mapped[bytes | None] = mapped_column(deferred=True)
+
+
+class StoredRefund(_Shared, Base):
+    __tablename__ = "refunds"
+
+    organizer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    payment_id: Mapped[UUID]
+    state: Mapped[str]
+    reference: Mapped[UUID]
+    provider_reference: Mapped[str | None]
+    reason: Mapped[str]
+    refusal: Mapped[str | None]
+    requested_by: Mapped[UUID | None]
+    requested_at: Mapped[datetime]
+    state_changed_at: Mapped[datetime]
+    next_read_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(server_default=FetchedValue())
+    repeat_hash: Mapped[bytes | None] = mapped_column(deferred=True)
+
+
+class PaymentReading(Base):
+    """Only ever added to."""
+
+    __tablename__ = "payment_readings"
+
+    organizer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    payment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    refund_id: Mapped[UUID | None]
+    source: Mapped[str]
+    finding: Mapped[str]
+    reason: Mapped[str | None]
+    amount: Mapped[int | None]
+    currency: Mapped[str | None]
+    milliseconds: Mapped[int]
+    read_at: Mapped[datetime]
+
+
+class StoredBankMovement(Base):
+    """Only ever added to, as all that a bank's files say."""
+
+    __tablename__ = "bank_movements"
+
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    arrival_no: Mapped[int] = mapped_column(server_default=FetchedValue())
+    account: Mapped[str]
+    currency: Mapped[str]
+    amount: Mapped[int]
+    side: Mapped[str]
+    is_return: Mapped[bool]
+    booked_on: Mapped[date | None]
+    bank_reference: Mapped[str]
+    end_to_end_id: Mapped[str]
+    payment_reference: Mapped[str]
+    return_reason: Mapped[str]
+    charges: Mapped[int | None]
+    charges_currency: Mapped[str | None]
+
+
+class StoredTransferStatus(Base):
+    __tablename__ = "bank_transfer_statuses"
+
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    arrival_no: Mapped[int] = mapped_column(server_default=FetchedValue())
+    report_id: Mapped[str]
+    message_id: Mapped[str]
+    payment_id: Mapped[str]
+    end_to_end_id: Mapped[str]
+    status: Mapped[str]
+    reasons: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    bank_reference: Mapped[str]
+
+
+class StoredBankBalance(Base):
+    __tablename__ = "bank_balances"
+
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    arrival_no: Mapped[int] = mapped_column(server_default=FetchedValue())
+    account: Mapped[str]
+    statement_id: Mapped[str]
+    currency: Mapped[str]
+    amount: Mapped[int]
+    balance_on: Mapped[date]

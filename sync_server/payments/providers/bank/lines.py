@@ -1,0 +1,52 @@
+"""A bank's statement as reconciliation reads all statements; pure.
+
+A payment is named by the reference that its buyer wrote, a payout by our own. What came back of a
+payout, and what names neither, is left to people.
+"""
+
+from datetime import UTC, datetime, time, timedelta, timezone
+from typing import Final
+from uuid import UUID
+
+from shared.money import Money
+from sync_server.payments.providers.bank.statements import BankFile, BankMovement, Side
+from sync_server.payments.statements import LineKind, StatementLine
+
+# A bank books by the day: noon is on that day wherever anybody looks from.
+_NOON: Final = time(12, tzinfo=timezone(timedelta(hours=3)))
+
+
+def statement_lines(file: BankFile) -> list[StatementLine]:
+    """Give every movement that has a day and an amount."""
+    lines = (_line(movement) for movement in file.movements)
+    return [line for line in lines if line is not None]
+
+
+def _line(movement: BankMovement) -> StatementLine | None:
+    if movement.booked_on is None or movement.amount.minor_units == 0:
+        return None
+    return StatementLine(
+        key=movement.key,
+        kind=_kind(movement),
+        reference=_ours(movement.end_to_end_id),
+        provider_reference=movement.payment_reference or movement.bank_reference or None,
+        amount=movement.amount,
+        fee=movement.charges or Money(0, movement.amount.currency),
+        booked_at=datetime.combine(movement.booked_on, _NOON).astimezone(UTC),
+    )
+
+
+def _kind(movement: BankMovement) -> LineKind:
+    if movement.is_return:
+        return LineKind.OTHER
+    if movement.side is Side.CREDIT:
+        return LineKind.COLLECTION if movement.payment_reference else LineKind.OTHER
+    return LineKind.DISBURSEMENT if _ours(movement.end_to_end_id) else LineKind.OTHER
+
+
+def _ours(end_to_end_id: str) -> str | None:
+    """Give our reference, which went out without its dashes."""
+    try:
+        return str(UUID(end_to_end_id))
+    except ValueError:
+        return None

@@ -1,0 +1,319 @@
+"""Refunds from request to money, as payments are: written down before the provider is asked, and
+believed when it is read.
+
+Asking for one takes the money out of the organizer's account at once (the table's own trigger), so
+nothing is given back twice or paid out meanwhile.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.ids import OrganizerId
+from shared.money import Money
+from sync_server.kit.claims import WORKER
+from sync_server.kit.instants import instant
+from sync_server.kit.outbox import Message, publish
+from sync_server.kit.services import Services
+from sync_server.ledger.postings import Shares
+from sync_server.payments import repository
+from sync_server.payments.errors import (
+    NotRefundableError,
+    PaymentNotFoundError,
+    ProviderNotOfferedError,
+    RefundNotFoundError,
+    RefundTooLargeError,
+)
+from sync_server.payments.models import Payment, PaymentReading, StoredRefund
+from sync_server.payments.ports import (
+    Accepted,
+    Answer,
+    CollectionReference,
+    RefundRequest,
+    Refused,
+)
+from sync_server.payments.rails import PaymentRails
+from sync_server.payments.rules import (
+    REFUND_OPEN,
+    Finding,
+    PaymentState,
+    Provider,
+    Reading,
+    RefundState,
+    may_be_sent_again,
+    next_refund_state,
+    poll_after,
+)
+from sync_server.payments.views import RefundFacts, refund_facts_of
+
+DUE_AT_ONCE: Final = 50
+ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
+SENT_WITHIN: Final = timedelta(seconds=30)
+_REFERENCE_BYTES: Final = 16
+_REFUSAL_CHARACTERS_MAX: Final = 200
+_LOG: Final = structlog.get_logger(__name__)
+
+
+class RefundListener(Protocol):
+    """What must happen in the transaction in which a refund is over."""
+
+    async def given_back(self, session: AsyncSession, refund: RefundFacts) -> None:
+        """The buyer has the money."""
+
+    async def not_given_back(self, session: AsyncSession, refund: RefundFacts) -> None:
+        """The provider refused for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRefund:
+    """What is given back of a payment, and whose part of it that is."""
+
+    organizer_id: OrganizerId
+    payment_id: UUID
+    shares: Shares
+    reason: str
+    requested_by: UUID | None = None
+    repeat_hash: bytes | None = None
+
+
+async def request_refund(
+    session: AsyncSession, services: Services, wanted: NewRefund
+) -> RefundFacts:
+    """Write a refund down; needs the worker's transaction. `RefundFlow.submit` sends it."""
+    payment = await repository.find_payment(session, wanted.payment_id, for_change=True)
+    if payment is None or payment.organizer_id != wanted.organizer_id:
+        raise PaymentNotFoundError
+    amount = wanted.shares.total.minor_units
+    if payment.state != PaymentState.SUCCEEDED or amount <= 0:
+        raise NotRefundableError
+    left = payment.amount - payment.refunded_amount
+    if amount > left:
+        raise RefundTooLargeError(extra={"left": left})
+    row = _new_row(services, wanted)
+    await repository.change(session, payment, refunded_amount=payment.refunded_amount + amount)
+    await repository.add(session, row)
+    return refund_facts_of(row, payment)
+
+
+def _new_row(services: Services, wanted: NewRefund) -> StoredRefund:
+    now = instant(services.clock.now_ms())
+    shares = wanted.shares
+    return StoredRefund(
+        organizer_id=wanted.organizer_id,
+        id=services.new_id(),
+        payment_id=wanted.payment_id,
+        state=RefundState.REQUESTED,
+        reference=UUID(bytes=services.randomness(_REFERENCE_BYTES), version=4),
+        amount=shares.total.minor_units,
+        organizer_share=shares.organizer.minor_units,
+        platform_fee=shares.platform_fee.minor_units,
+        tax_on_fees=shares.tax_on_fees.minor_units,
+        tax_on_tickets=shares.tax_on_tickets.minor_units,
+        provider_fee=shares.provider_fee.minor_units,
+        reason=wanted.reason,
+        requested_by=wanted.requested_by,
+        requested_at=now,
+        state_changed_at=now,
+        next_read_at=now + SENT_WITHIN,
+        attempts=0,
+        repeat_hash=wanted.repeat_hash,
+    )
+
+
+async def find_repeated(
+    session: AsyncSession, organizer_id: OrganizerId, repeat_hash: bytes
+) -> RefundFacts | None:
+    """Give the refund that was asked for under a key; needs the worker's transaction."""
+    row = await repository.find_repeated_refund(session, organizer_id, repeat_hash)
+    payment = None if row is None else await repository.find_payment(session, row.payment_id)
+    return None if row is None or payment is None else refund_facts_of(row, payment)
+
+
+async def refunds_of_payment(
+    session: AsyncSession, organizer_id: OrganizerId, payment_id: UUID
+) -> list[RefundFacts]:
+    payment = await repository.find_payment(session, payment_id)
+    if payment is None:
+        return []
+    rows = await repository.refunds_of_payment(session, organizer_id, payment_id)
+    return [refund_facts_of(row, payment) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A refund and the payment it is of, as they stood when they were read."""
+
+    refund: StoredRefund
+    payment: Payment
+
+    @property
+    def request(self) -> RefundRequest:
+        payment, currency = self.payment, self.payment.currency
+        return RefundRequest(
+            reference=str(self.refund.reference),
+            collection=CollectionReference(
+                str(payment.reference), payment.provider_reference, currency
+            ),
+            amount=Money(self.refund.amount, currency),
+            whole=Money(payment.amount, currency),
+            reason=self.refund.reason,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFlow:
+    """The rails that give money back, and who listens."""
+
+    services: Services
+    rails: PaymentRails
+    listener: RefundListener
+
+    async def submit(self, refund_id: UUID) -> RefundFacts:
+        """Ask the provider to give the money back, where that was not done or may be done again."""
+        async with self.services.database.transaction(WORKER) as session:
+            asked = await _locked(session, refund_id)
+            if RefundState(asked.refund.state) not in {RefundState.REQUESTED, RefundState.UNKNOWN}:
+                return refund_facts_of(asked.refund, asked.payment)
+            now = self._now()
+            # Committed before the call: whoever dies now leaves a refund that is asked about.
+            await repository.change(
+                session,
+                asked.refund,
+                state=RefundState.UNKNOWN,
+                attempts=asked.refund.attempts + 1,
+                state_changed_at=now,
+                next_read_at=now + ASKED_AGAIN_AFTER,
+            )
+        collector = self.rails.collector(Provider(asked.payment.provider))
+        answer = await collector.refund(asked.request)
+        theirs = answer.provider_reference if isinstance(answer, Accepted) else None
+        return await self._record(refund_id, _reading_of(answer, theirs), "submission")
+
+    async def refresh(self, refund_id: UUID) -> RefundFacts:
+        """Ask the provider what became of a refund, and do what follows from it."""
+        async with self.services.database.reading(WORKER) as session:
+            asked = await _found(session, refund_id, for_change=False)
+        if RefundState(asked.refund.state) is RefundState.REQUESTED:
+            return await self.submit(refund_id)
+        collector = self.rails.collector(Provider(asked.payment.provider))
+        reading = await collector.read_refund(asked.request)
+        facts = await self._record(refund_id, reading, "poll")
+        if may_be_sent_again(reading) and facts.state is RefundState.UNKNOWN:
+            return await self.submit(refund_id)
+        return facts
+
+    async def decide(self, refund_id: UUID, *, given_back: bool, reason: str) -> RefundFacts:
+        """Take a person's word, from a statement, for what a provider does not tell; a refund that
+        is over stays as it is.
+        """
+        finding = Finding.SUCCEEDED if given_back else Finding.FAILED
+        return await self._record(refund_id, Reading(finding, reason=reason), "operator")
+
+    async def refresh_due(self) -> int:
+        """Ask about every open refund whose time has come; any number of processes may do so."""
+        now = self._now()
+        async with self.services.database.transaction(WORKER) as session:
+            due = repository.Due(now, DUE_AT_ONCE, ASKED_AGAIN_AFTER)
+            ids = await repository.take_due_refunds(session, due)
+        for refund_id in ids:
+            try:
+                await self.refresh(refund_id)
+            except ProviderNotOfferedError:
+                _LOG.error("refund.stuck", refund_id=str(refund_id))
+        return len(ids)
+
+    async def _record(self, refund_id: UUID, reading: Reading, source: str) -> RefundFacts:
+        """All that follows from a reading, in one transaction: state, postings (by the table's own
+        trigger), tickets (by the listener), and the news.
+        """
+        async with self.services.database.transaction(WORKER) as session:
+            asked = await _locked(session, refund_id)
+            refund, payment, now = asked.refund, asked.payment, self._now()
+            before = RefundState(refund.state)
+            after = next_refund_state(before, reading, asked.request.amount)
+            if after is RefundState.PENDING and reading.finding is Finding.SUCCEEDED:
+                _LOG.error("refund.amount_differs", refund_id=str(refund_id))
+            failed = after is RefundState.FAILED and before is not RefundState.FAILED
+            if failed:
+                left = payment.refunded_amount - refund.amount
+                await repository.change(session, payment, refunded_amount=left)
+            refusal = (reading.reason or "")[:_REFUSAL_CHARACTERS_MAX] if failed else refund.refusal
+            await repository.change(
+                session,
+                refund,
+                self._kept(asked, reading, source),
+                state=after,
+                refusal=refusal,
+                provider_reference=reading.provider_reference or refund.provider_reference,
+                state_changed_at=now if after is not before else refund.state_changed_at,
+                next_read_at=_next_read(after, now, refund.requested_at),
+            )
+            facts = refund_facts_of(refund, payment)
+            if after is not before and after not in REFUND_OPEN:
+                await self._tell(session, facts)
+            return facts
+
+    async def _tell(self, session: AsyncSession, refund: RefundFacts) -> None:
+        if refund.state is RefundState.SUCCEEDED:
+            await self.listener.given_back(session, refund)
+        else:
+            await self.listener.not_given_back(session, refund)
+        ids = {"refund_id": str(refund.id), "order_id": str(refund.order_id)}
+        await publish(session, Message(f"refund.{refund.state}", refund.organizer_id, payload=ids))
+
+    def _kept(self, asked: _Asked, reading: Reading, source: str) -> PaymentReading:
+        amount = reading.amount
+        return PaymentReading(
+            organizer_id=asked.refund.organizer_id,
+            payment_id=asked.payment.id,
+            id=self.services.new_id(),
+            refund_id=asked.refund.id,
+            source=source,
+            finding=reading.finding,
+            reason=reading.reason,
+            amount=amount.minor_units if amount else None,
+            currency=amount.currency if amount else None,
+            milliseconds=0,
+            read_at=self._now(),
+        )
+
+    def _now(self) -> datetime:
+        return instant(self.services.clock.now_ms())
+
+
+async def _locked(session: AsyncSession, refund_id: UUID) -> _Asked:
+    return await _found(session, refund_id, for_change=True)
+
+
+async def _found(session: AsyncSession, refund_id: UUID, *, for_change: bool) -> _Asked:
+    """The payment is locked first, as by whoever asks for a refund."""
+    seen = await repository.find_refund(session, refund_id)
+    if seen is None:
+        raise RefundNotFoundError
+    payment = await repository.find_payment(session, seen.payment_id, for_change=for_change)
+    session.expunge(seen)
+    refund = await repository.find_refund(session, refund_id, for_change=for_change)
+    if payment is None or refund is None:
+        raise RefundNotFoundError
+    return _Asked(refund, payment)
+
+
+def _reading_of(answer: Answer, theirs: str | None) -> Reading:
+    match answer:
+        case Accepted():
+            return Reading(Finding.PENDING, provider_reference=theirs)
+        case Refused(code=code):
+            return Reading(Finding.FAILED, reason=code)
+        case _:
+            return Reading(Finding.UNKNOWN, reason=answer.cause)
+
+
+def _next_read(state: RefundState, now: datetime, asked_at: datetime) -> datetime | None:
+    if state not in REFUND_OPEN:
+        return None
+    wait = poll_after(now - asked_at)
+    return None if wait is None else now + wait

@@ -1,0 +1,169 @@
+"""SQL on payments, refunds and readings; every change of state goes through a locked row."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from sync_server.kit.prepared import PreparedStatement, change_of, entity, insertion
+from sync_server.payments.models import Payment, PaymentReading, StoredRefund
+from sync_server.payments.rules import CAPTURED, OPEN, PaymentState
+
+_ONE_PAYMENT = select(Payment).where(Payment.id == bindparam("id"))
+_PAYMENT = PreparedStatement(_ONE_PAYMENT)
+_PAYMENT_LOCKED = PreparedStatement(_ONE_PAYMENT.with_for_update())
+
+
+async def add(session: AsyncSession, row: Payment | StoredRefund) -> None:
+    """Add a row as it stands; what was never set of it is null."""
+    values = {column.key: getattr(row, column.key) for column in row.__table__.columns}
+    await insertion(type(row), tuple(values)).rows(session, values)
+
+
+async def find_payment(
+    session: AsyncSession, payment_id: UUID, *, for_change: bool = False
+) -> Payment | None:
+    query = _PAYMENT_LOCKED if for_change else _PAYMENT
+    row = await query.row(session, {"id": payment_id})
+    return None if row is None else entity(Payment, row)
+
+
+async def find_refund(
+    session: AsyncSession, refund_id: UUID, *, for_change: bool = False
+) -> StoredRefund | None:
+    query = select(StoredRefund).where(StoredRefund.id == refund_id)
+    return await session.scalar(query.with_for_update() if for_change else query)
+
+
+async def find_by_reference(session: AsyncSession, reference: UUID) -> Payment | None:
+    return await session.scalar(select(Payment).where(Payment.reference == reference))
+
+
+async def find_by_provider_reference(
+    session: AsyncSession, provider: str, provider_reference: str
+) -> Payment | None:
+    query = select(Payment).where(
+        Payment.provider == provider, Payment.provider_reference == provider_reference
+    )
+    return (await session.scalars(query.limit(1))).first()
+
+
+async def find_repeated_payment(
+    session: AsyncSession, organizer_id: UUID, repeat_hash: bytes
+) -> Payment | None:
+    query = select(Payment).where(
+        Payment.organizer_id == organizer_id, Payment.repeat_hash == repeat_hash
+    )
+    return await session.scalar(query)
+
+
+async def find_repeated_refund(
+    session: AsyncSession, organizer_id: UUID, repeat_hash: bytes
+) -> StoredRefund | None:
+    query = select(StoredRefund).where(
+        StoredRefund.organizer_id == organizer_id, StoredRefund.repeat_hash == repeat_hash
+    )
+    return await session.scalar(query)
+
+
+async def payments_of_order(
+    session: AsyncSession, organizer_id: UUID, order_id: UUID
+) -> Sequence[Payment]:
+    query = select(Payment).where(
+        Payment.organizer_id == organizer_id, Payment.order_id == order_id
+    )
+    return (await session.scalars(query.order_by(Payment.id))).all()
+
+
+async def refunds_of_payment(
+    session: AsyncSession, organizer_id: UUID, payment_id: UUID
+) -> Sequence[StoredRefund]:
+    query = select(StoredRefund).where(
+        StoredRefund.organizer_id == organizer_id, StoredRefund.payment_id == payment_id
+    )
+    return (await session.scalars(query.order_by(StoredRefund.id))).all()
+
+
+async def change(
+    session: AsyncSession,
+    row: Payment | StoredRefund,
+    reading: PaymentReading | None = None,
+    **values: Any,  # noqa: ANN401 - columns
+) -> None:
+    """Write columns of a row that is locked, with the reading they follow from if one does, and
+    keep the object as it then stands.
+    """
+    sent = {**values, "row_organizer_id": row.organizer_id, "row_id": row.id}
+    if reading is not None:
+        columns = reading.__table__.columns
+        sent |= {f"noted_{column.key}": getattr(reading, column.key) for column in columns}
+    noted = None if reading is None else PaymentReading
+    await change_of(type(row), tuple(values), noted).rows(session, sent)
+    for name, value in values.items():
+        setattr(row, name, value)
+    # A second change in one transaction finds the object let go already.
+    if row in session:
+        session.expunge(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """How many are taken that are due at a moment, and when they are due again if whoever took
+    them is killed.
+    """
+
+    moment: datetime
+    limit: int
+    again_after: timedelta
+
+
+async def take_due_payments(
+    session: AsyncSession, due: Due, looked_at: Collection[str]
+) -> list[UUID]:
+    """Give open payments that are to be asked about, then captured ones of the rails `looked_at`,
+    and let no other process take them now.
+    """
+    ids = await _take_due(session, Payment, due, Payment.state.in_(OPEN))
+    rest = replace(due, limit=due.limit - len(ids))
+    if rest.limit and looked_at:
+        captured = (Payment.state.in_(CAPTURED), Payment.provider.in_(looked_at))
+        ids += await _take_due(session, Payment, rest, *captured)
+    return ids
+
+
+async def take_due_refunds(session: AsyncSession, due: Due) -> list[UUID]:
+    return await _take_due(session, StoredRefund, due)
+
+
+async def _take_due(
+    session: AsyncSession,
+    kind: type[Payment] | type[StoredRefund],
+    due: Due,
+    *among: ColumnElement[bool],
+) -> list[UUID]:
+    query = (
+        select(kind.id)
+        .where(kind.next_read_at <= due.moment, *among)
+        .order_by(kind.next_read_at)
+        .limit(due.limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(await session.scalars(query))
+    if ids:
+        await session.execute(
+            update(kind)
+            .where(kind.id.in_(ids))
+            .values(next_read_at=due.moment + due.again_after)
+            .execution_options(synchronize_session=False),
+        )
+    return ids
+
+
+async def count_open(session: AsyncSession, organizer_id: UUID, order_id: UUID) -> int:
+    """Count the payments of an order that may still succeed."""
+    rows = await payments_of_order(session, organizer_id, order_id)
+    return sum(PaymentState(row.state) in OPEN for row in rows)

@@ -1,0 +1,102 @@
+"""Payments as other domains begin them: an intent with its own reference, in their transaction,
+before any provider hears of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.ids import EventId, OrganizerId
+from sync_server.kit.instants import instant
+from sync_server.kit.services import Services
+from sync_server.ledger.postings import Shares
+from sync_server.payments import repository
+from sync_server.payments.models import Payment
+from sync_server.payments.requests import PayerRequest, seal_request
+from sync_server.payments.rules import PaymentState, Provider
+from sync_server.payments.views import PaymentFacts, facts_of
+
+SENT_WITHIN: Final = timedelta(seconds=30)
+_REFERENCE_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """What an order asks for; `shares` were fixed when it was quoted."""
+
+    organizer_id: OrganizerId
+    event_id: EventId
+    order_id: UUID
+    provider: Provider
+    shares: Shares
+    request: PayerRequest
+    expires_at: datetime
+    repeat_hash: bytes | None = None
+    """Of the key it was asked for under: the same key makes no second payment."""
+
+
+async def create_payment(
+    session: AsyncSession, services: Services, wanted: NewPayment
+) -> PaymentFacts:
+    """Write the intent down; needs the worker's transaction. `PaymentFlow.submit` sends it."""
+    row = new_row(services, wanted)
+    await repository.add(session, row)
+    return facts_of(row)
+
+
+def new_row(services: Services, wanted: NewPayment) -> Payment:
+    """A payment that no provider has heard of, under a reference of its own."""
+    now = instant(services.clock.now_ms())
+    total = wanted.shares.total
+    row = Payment(
+        organizer_id=wanted.organizer_id,
+        id=services.new_id(),
+        event_id=wanted.event_id,
+        order_id=wanted.order_id,
+        provider=wanted.provider,
+        state=PaymentState.CREATED,
+        # MTN takes a UUID of version 4 and nothing else.
+        reference=UUID(bytes=services.randomness(_REFERENCE_BYTES), version=4),
+        currency=total.currency,
+        amount=total.minor_units,
+        organizer_share=wanted.shares.organizer.minor_units,
+        platform_fee=wanted.shares.platform_fee.minor_units,
+        tax_on_fees=wanted.shares.tax_on_fees.minor_units,
+        tax_on_tickets=wanted.shares.tax_on_tickets.minor_units,
+        provider_fee=wanted.shares.provider_fee.minor_units,
+        sealed_request=b"",
+        attempts=0,
+        refunded_amount=0,
+        created_at=now,
+        expires_at=wanted.expires_at,
+        state_changed_at=now,
+        # Whoever dies before it is sent leaves a payment that is found.
+        next_read_at=now + SENT_WITHIN,
+        repeat_hash=wanted.repeat_hash,
+    )
+    row.sealed_request = seal_request(services, wanted.request, row)
+    return row
+
+
+async def find_repeated(
+    session: AsyncSession, organizer_id: OrganizerId, repeat_hash: bytes
+) -> PaymentFacts | None:
+    """Give the payment that was asked for under a key; needs the worker's transaction."""
+    row = await repository.find_repeated_payment(session, organizer_id, repeat_hash)
+    return None if row is None else facts_of(row)
+
+
+async def payments_of_order(
+    session: AsyncSession, organizer_id: OrganizerId, order_id: UUID
+) -> Sequence[PaymentFacts]:
+    rows = await repository.payments_of_order(session, organizer_id, order_id)
+    return [facts_of(row) for row in rows]
+
+
+async def lock_payment(session: AsyncSession, payment_id: UUID) -> None:
+    """Hold a payment until commit; whoever also locks its order locks this first."""
+    await repository.find_payment(session, payment_id, for_change=True)

@@ -1,0 +1,97 @@
+"""What other domains are told of a payment; no row of a table leaves this domain."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from shared.ids import EventId, OrganizerId
+from shared.money import Money
+from sync_server.ledger.postings import Shares
+from sync_server.payments.models import Payment, StoredRefund
+from sync_server.payments.rules import Expected, PaymentState, Provider, RefundState
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFacts:
+    """A payment as it stands; `redirect_url` is where the payer goes, if anywhere, and
+    `provider_reference` what the provider calls it.
+    """
+
+    organizer_id: OrganizerId
+    id: UUID
+    event_id: EventId
+    order_id: UUID
+    provider: Provider
+    state: PaymentState
+    amount: Money
+    shares: Shares
+    provider_reference: str | None
+    redirect_url: str | None
+    reason: str | None
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFacts:
+    """Money on its way back to a buyer; `refusal` is the provider's word for why it is not."""
+
+    organizer_id: OrganizerId
+    id: UUID
+    payment_id: UUID
+    event_id: EventId
+    order_id: UUID
+    state: RefundState
+    amount: Money
+    reason: str
+    refusal: str | None
+    requested_at: datetime
+
+
+def refund_facts_of(row: StoredRefund, payment: Payment) -> RefundFacts:
+    return RefundFacts(
+        organizer_id=OrganizerId(row.organizer_id),
+        id=row.id,
+        payment_id=row.payment_id,
+        event_id=EventId(payment.event_id),
+        order_id=payment.order_id,
+        state=RefundState(row.state),
+        amount=Money(row.amount, payment.currency),
+        reason=row.reason,
+        refusal=row.refusal,
+        requested_at=row.requested_at,
+    )
+
+
+def facts_of(row: Payment) -> PaymentFacts:
+    return PaymentFacts(
+        organizer_id=OrganizerId(row.organizer_id),
+        id=row.id,
+        event_id=EventId(row.event_id),
+        order_id=row.order_id,
+        provider=Provider(row.provider),
+        state=PaymentState(row.state),
+        amount=Money(row.amount, row.currency),
+        shares=shares_of(row),
+        provider_reference=row.provider_reference,
+        redirect_url=row.redirect_url,
+        reason=row.reason,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )
+
+
+def shares_of(row: Payment) -> Shares:
+    """Who gets what of a payment."""
+    parts = (
+        row.organizer_share,
+        row.platform_fee,
+        row.tax_on_fees,
+        row.tax_on_tickets,
+        row.provider_fee,
+    )
+    return Shares(*(Money(part, row.currency) for part in parts))
+
+
+def expected_of(row: Payment) -> Expected:
+    return Expected(str(row.reference), Money(row.amount, row.currency))

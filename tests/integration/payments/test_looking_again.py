@@ -1,0 +1,81 @@
+"""Captured payments are asked about again, after whoever waits, and keep what they have."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from shared.clock import SettableClock
+from sync_server.kit.claims import WORKER
+from sync_server.kit.instants import instant
+from sync_server.kit.services import Services
+from sync_server.payments.flow import DUE_AT_ONCE, PaymentFlow
+from sync_server.payments.repository import Due, take_due_payments
+from sync_server.payments.rules import PaymentState, Provider
+from sync_server.payments.views import PaymentFacts
+from sync_server.sandboxes.engine import MovementState
+from tests.factories.payments import an_intent, readings_of, reference_of, settle_untold
+from tests.factories.rails import RunningRail
+from tests.factories.tenants import Tenant
+
+S = PaymentState
+_DAY_MS = 86_400_000
+
+
+async def _next_read_days(services: Services, payment: PaymentFacts) -> float | None:
+    """In how many days a payment is asked about again."""
+    query = text("SELECT next_read_at FROM payments WHERE id = :id")
+    async with services.database.reading(WORKER) as session:
+        moment: datetime | None = await session.scalar(query, {"id": payment.id})
+    now = instant(services.clock.now_ms())
+    return None if moment is None else (moment - now) / timedelta(days=1)
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True], ids=["pending", "never seen"])
+async def test_captured_money_stays_whatever_a_provider_has_forgotten(
+    services: Services,
+    clock: SettableClock,
+    rail: RunningRail,
+    flow: PaymentFlow,
+    intent: PaymentFacts,
+    *,
+    is_forgotten: bool,
+) -> None:
+    await flow.submit(intent.id)
+    reference = await reference_of(services, intent)
+    await settle_untold(services, rail, intent, MovementState.SUCCEEDED)
+    paid = await flow.refresh(intent.id)
+    assert (paid.state, await _next_read_days(services, paid)) == (S.SUCCEEDED, 1)
+    rail.engine.movements[reference].state = MovementState.PENDING
+    kept = [reference][is_forgotten:]
+    rail.engine.movements = {name: rail.engine.movements[name] for name in kept}
+    clock.advance(_DAY_MS)
+    while await flow.refresh_due() >= DUE_AT_ONCE:
+        pass
+    asked = await readings_of(services, intent)
+    assert ("poll", ["pending", "not_found"][is_forgotten]) in asked
+    assert await flow.refresh(intent.id) == paid
+    assert list(rail.engine.movements) == kept
+    assert await _next_read_days(services, paid) == 2
+
+
+async def test_open_payments_are_asked_about_before_captured_ones(
+    services: Services,
+    clock: SettableClock,
+    rail: RunningRail,
+    flow: PaymentFlow,
+    tenant: Tenant,
+    intent: PaymentFacts,
+) -> None:
+    await flow.submit(intent.id)
+    await settle_untold(services, rail, intent, MovementState.SUCCEEDED)
+    await flow.refresh(intent.id)
+    clock.advance(2 * _DAY_MS)
+    waiting = await an_intent(services, tenant, intent.event_id)
+    clock.advance(_DAY_MS)
+    due = Due(instant(clock.now_ms()), 10_000, timedelta())
+    async with services.database.transaction(WORKER) as session:
+        # A rail that is not offered any more has nobody to ask.
+        assert intent.id not in await take_due_payments(session, due, {Provider.AIRTEL})
+        ids = await take_due_payments(session, due, {Provider.MTN})
+    assert ids.index(waiting.id) < ids.index(intent.id)
