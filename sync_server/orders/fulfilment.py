@@ -1,0 +1,213 @@
+"""What an order's tickets do when money comes and goes: each in the transaction of the money.
+
+Locks are taken in one order everywhere: payment, order, promo codes, offers, tickets.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.admission.facts import TicketStatus
+from shared.ids import EventId, OrganizerId, TicketId, from_signed_64, to_signed_64
+from shared.money import Money
+from sync_server.kit.instants import instant
+from sync_server.kit.outbox import Message, publish
+from sync_server.kit.services import Services
+from sync_server.ledger import service as ledger
+from sync_server.ledger.postings import Shares, cash_sale
+from sync_server.orders import offers_repository, repository
+from sync_server.orders.buyers import seal_claim
+from sync_server.orders.holding import OrderState, Outcome, on_capture
+from sync_server.orders.models import Order
+from sync_server.orders.offers_repository import OfferKey
+from sync_server.payments.refunds import NewRefund, request_refund
+from sync_server.payments.views import PaymentFacts, RefundFacts
+from sync_server.tickets import selling
+from sync_server.tickets.selling import Change
+
+REFUND_UNDER_WAY: Final = "a refund is under way"
+REFUND_FAILED: Final = "the refund failed"
+REFUNDED: Final = "refunded"
+REVERSED: Final = "the payment was taken back"
+NOT_NEEDED: Final = "The order was not open any more"
+SOLD_OUT_MEANWHILE: Final = "Paid too late: the tickets were sold out"
+_LOG: Final = structlog.get_logger(__name__)
+
+
+async def issue(
+    session: AsyncSession, services: Services, order: Order, payment_id: UUID | None
+) -> None:
+    """Make the tickets of an order that is locked, and call it paid."""
+    lines = await repository.lines_of(session, [order])
+    types = [line.ticket_type_id for line in lines]
+    sold = await selling.issue_sold(session, services, event_of(order), types)
+    tickets = [
+        {
+            "line": line.line_no,
+            "ticket": to_signed_64(ticket.id),
+            "claim": seal_claim(services, order.id, ticket.claim_token),
+        }
+        for line, ticket in zip(lines, sold, strict=True)
+    ]
+    await repository.set_tickets(session, order, tickets)
+    news = selling.issued(event_of(order), len(sold))
+    await change_state(session, services, order, OrderState.PAID, news, payment_id=payment_id)
+
+
+async def sell_for_cash(session: AsyncSession, services: Services, order: Order) -> None:
+    """The organizer has the money already; what is not theirs they owe."""
+    await issue(session, services, order, payment_id=None)
+    if order.amount:
+        posting = cash_sale(order.id, order.event_id, shares_of_row(order, order.currency))
+        await ledger.post(session, services, OrganizerId(order.organizer_id), posting)
+
+
+async def let_go(
+    session: AsyncSession, services: Services, orders: Sequence[Order], state: OrderState
+) -> None:
+    """Give back what orders hold that are locked: they expired, or their buyers gave up."""
+    events = {order.id: (order.organizer_id, order.event_id) for order in orders}
+    lines = await repository.lines_of(session, orders)
+    held = Counter(OfferKey(*events[line.order_id], line.ticket_type_id) for line in lines)
+    for order in orders:
+        await change_state(session, services, order, state)
+    used = Counter(
+        (order.organizer_id, order.promo_code_id)
+        for order in orders
+        if order.promo_code_id is not None
+    )
+    for promo in sorted(used):
+        await offers_repository.unuse_promo_code(session, *promo, used[promo])
+    await offers_repository.give_back(session, held)
+
+
+async def change_state(
+    session: AsyncSession,
+    services: Services,
+    order: Order,
+    state: OrderState,
+    *news: Message,
+    **values: Any,  # noqa: ANN401 - columns
+) -> None:
+    """Write an order's new state and tell whoever waits for it, with what else is new."""
+    now = instant(services.clock.now_ms())
+    await repository.change_order(session, order, state=state.value, state_changed_at=now, **values)
+    ids = {"order_id": str(order.id), "event_id": str(order.event_id)}
+    await publish(session, Message(f"order.{state}", order.organizer_id, payload=ids), *news)
+
+
+@dataclass(frozen=True, slots=True)
+class Fulfilment:
+    """Hears of payments and refunds, in their transactions."""
+
+    services: Services
+
+    async def captured(self, session: AsyncSession, payment: PaymentFacts) -> None:
+        """Issue the tickets, also late if they are still there; else give the money back."""
+        order = await self._order(session, payment)
+        if order is None:
+            _LOG.error("order.missing", order_id=str(payment.order_id))
+            return
+        outcome = on_capture(OrderState(order.state))
+        if outcome is Outcome.RESERVE_ANEW and not await self._reserved_anew(session, order):
+            await self._give_back(session, payment, SOLD_OUT_MEANWHILE)
+        elif outcome is Outcome.GIVE_BACK:
+            await self._give_back(session, payment, NOT_NEEDED)
+        else:
+            await issue(session, self.services, order, payment_id=payment.id)
+
+    async def gave_up(self, _session: AsyncSession, _payment: PaymentFacts) -> None:
+        """The tickets stay held as long as was said: the buyer may pay in another way."""
+
+    async def taken_back(self, session: AsyncSession, payment: PaymentFacts) -> None:
+        """Nobody gets in on money that was taken back; what is not given back goes on sale."""
+        order = await self._order(session, payment)
+        if order is None or order.payment_id != payment.id:
+            return
+        now = instant(self.services.clock.now_ms())
+        returned = await repository.mark_all_returned(session, order, now)
+        await change_state(session, self.services, order, OrderState.REVERSED)
+        await self._return(session, event_of(order), returned)
+        await self._mark(session, event_of(order), returned, TicketStatus.PAYMENT_REVERSED)
+
+    async def given_back(self, session: AsyncSession, refund: RefundFacts) -> None:
+        """The tickets of a refund that arrived let nobody in, and go on sale again."""
+        await self.end_tickets(session, (refund.organizer_id, refund.event_id), refund.id)
+
+    async def end_tickets(
+        self, session: AsyncSession, event: tuple[OrganizerId, EventId], refund_id: UUID
+    ) -> None:
+        """The same for whatever was given back under an id, in cash as well."""
+        now = instant(self.services.clock.now_ms())
+        returned = await repository.mark_refunded(session, event[0], refund_id, now)
+        await self._return(session, event, returned)
+        await self._mark(session, event, returned, TicketStatus.REFUNDED)
+
+    async def not_given_back(self, session: AsyncSession, refund: RefundFacts) -> None:
+        """The buyer still has paid: their tickets hold again."""
+        event = (refund.organizer_id, refund.event_id)
+        lines = await repository.unmark_refunding(session, refund.organizer_id, refund.id)
+        valid = Change(_tickets(lines), TicketStatus.VALID, REFUND_FAILED, REFUND_UNDER_WAY)
+        await selling.change_sold(session, self.services, event, valid)
+
+    async def _order(self, session: AsyncSession, payment: PaymentFacts) -> Order | None:
+        return await repository.find_order(
+            session, payment.organizer_id, payment.order_id, for_change=True
+        )
+
+    async def _reserved_anew(self, session: AsyncSession, order: Order) -> bool:
+        """All or nothing: what was taken before another type was sold out is given back."""
+        lines = await repository.lines_of(session, [order])
+        wanted = Counter(OfferKey(*event_of(order), line.ticket_type_id) for line in lines)
+        taken: Counter[OfferKey] = Counter()
+        for key in sorted(wanted):
+            if not await offers_repository.take_again(session, key, wanted[key]):
+                await offers_repository.give_back(session, taken)
+                return False
+            taken[key] = wanted[key]
+        return True
+
+    async def _give_back(self, session: AsyncSession, payment: PaymentFacts, reason: str) -> None:
+        wanted = NewRefund(payment.organizer_id, payment.id, payment.shares, reason)
+        await request_refund(session, self.services, wanted)
+
+    async def _return(
+        self, session: AsyncSession, event: tuple[OrganizerId, EventId], lines: Iterable[Any]
+    ) -> None:
+        counts = Counter(OfferKey(*event, line.ticket_type_id) for line in lines)
+        await offers_repository.give_back(session, counts)
+
+    async def _mark(
+        self,
+        session: AsyncSession,
+        event: tuple[OrganizerId, EventId],
+        lines: Iterable[Any],
+        status: TicketStatus,
+    ) -> None:
+        reason = REFUNDED if status is TicketStatus.REFUNDED else REVERSED
+        change = Change(_tickets(lines), status, reason)
+        await selling.change_sold(session, self.services, event, change)
+
+
+def _tickets(lines: Iterable[Any]) -> list[TicketId]:
+    return [from_signed_64(line.ticket_id) for line in lines if line.ticket_id is not None]
+
+
+def event_of(order: Order) -> tuple[OrganizerId, EventId]:
+    return OrganizerId(order.organizer_id), EventId(order.event_id)
+
+
+def shares_of_row(row: Any, currency: str) -> Shares:  # noqa: ANN401 - an order, or a line of one
+    """Who gets what, as a row keeps it."""
+    return Shares(
+        organizer=Money(row.organizer_share, currency),
+        platform_fee=Money(row.platform_fee, currency),
+        tax_on_fees=Money(row.tax_on_fees, currency),
+        tax_on_tickets=Money(row.tax_on_tickets, currency),
+        provider_fee=Money(row.provider_fee, currency),
+    )

@@ -1,0 +1,233 @@
+"""Placing orders: everything that is the order's stands in one transaction, and the offers, for
+which many buyers wait, are locked last.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from sync_server.kit.claims import token_hash
+from sync_server.kit.idempotency import IdempotencyKeyReusedError
+from sync_server.kit.instants import instant
+from sync_server.kit.services import Services
+from sync_server.orders import offers_repository, repository
+from sync_server.orders.buyers import (
+    Buyer,
+    OrderToken,
+    buyer_hash,
+    new_token,
+    open_token,
+    seal_buyer,
+    seal_token,
+)
+from sync_server.orders.errors import (
+    BuyerLimitError,
+    NotOnSaleError,
+    PriceChangedError,
+    PromoCodeInvalidError,
+    SoldOutError,
+)
+from sync_server.orders.fulfilment import issue, sell_for_cash
+from sync_server.orders.holding import (
+    CHOOSING,
+    NUMBER_BYTES,
+    Channel,
+    OrderState,
+    held_while_paying,
+    order_number,
+)
+from sync_server.orders.models import Order, OrderLine, TicketOffer
+from sync_server.orders.offers_repository import key_of
+from sync_server.orders.paying import WayToPay, new_payment, payment_flow
+from sync_server.orders.quoting import (
+    Basket,
+    Priced,
+    kept_charges,
+    price,
+    share_columns,
+    shares_of,
+)
+from sync_server.payments.flow import Begun
+
+_NOBODY: Final = "box office"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """Who wants what, under which key; `quoted_total` is what they were told it costs."""
+
+    basket: Basket
+    buyer: Buyer
+    key: str
+    request_hash: bytes
+    quoted_total: int | None = None
+    way: WayToPay | None = None
+    sold_by: UUID | None = None
+
+    @property
+    def repeat_hash(self) -> bytes:
+        """A key is one buyer's, or one seller's: nobody meets another's order by chance."""
+        owner = _NOBODY if self.sold_by is None else str(self.sold_by)
+        return sha256(f"{owner}\0{self.buyer.contact}\0{self.key}".encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An order, its token, and its payment if one was begun; without lines the request was a
+    repeat.
+    """
+
+    order: Order
+    token: OrderToken
+    lines: tuple[OrderLine, ...] = ()
+    begun: Begun | None = None
+
+    @property
+    def is_new(self) -> bool:
+        return bool(self.lines)
+
+
+async def place(session: AsyncSession, services: Services, wanted: OrderRequest) -> Placed:
+    """Hold tickets for a buyer, or sell them at once where there is nothing to wait for; needs the
+    worker's transaction, which any refusal leaves to be rolled back.
+    """
+    basket = wanted.basket
+    known = await repository.find_repeated(session, basket.organizer_id, wanted.repeat_hash)
+    if known is not None:
+        return await _repeated(session, services, wanted, known)
+    priced = await price(session, services, basket)
+    total = priced.quote.total.minor_units
+    if wanted.quoted_total not in {None, total}:
+        raise PriceChangedError(extra={"total": total})
+    columns, token = _new_order(services, wanted, priced)
+    if not await repository.add_order(session, columns):
+        found = await repository.find_repeated(session, basket.organizer_id, wanted.repeat_hash)
+        if found is None:
+            raise IdempotencyKeyReusedError
+        return await _repeated(session, services, wanted, found)
+    order, rows = Order(**columns), _lines(columns["id"], priced)
+    await repository.add_lines(session, rows)
+    begun: Begun | None = None
+    if wanted.way is not None and total > 0:
+        wanted_payment = new_payment(services, order, token, wanted.buyer, wanted.way)
+        begun = await payment_flow(services).begin(session, wanted_payment)
+    await _reserve(session, services, priced, columns["buyer_hash"])
+    await _sell_at_once(session, services, order)
+    return Placed(order, token, tuple(OrderLine(**row) for row in rows), begun)
+
+
+async def _sell_at_once(session: AsyncSession, services: Services, order: Order) -> None:
+    if order.channel == Channel.BOX_OFFICE:
+        await sell_for_cash(session, services, order)
+    elif order.amount == 0:
+        await issue(session, services, order, payment_id=None)
+
+
+async def _repeated(
+    session: AsyncSession, services: Services, wanted: OrderRequest, known: Order
+) -> Placed:
+    sealed = await repository.sealed_of(session, known)
+    if sealed.request_hash != wanted.request_hash:
+        raise IdempotencyKeyReusedError
+    return Placed(known, open_token(services, known.id, sealed.sealed_token))
+
+
+def _new_order(
+    services: Services, wanted: OrderRequest, priced: Priced
+) -> tuple[dict[str, Any], OrderToken]:
+    basket, quoted = wanted.basket, priced.quote
+    now = instant(services.clock.now_ms())
+    order_id, token = services.new_id(), new_token(services)
+    shares = shares_of(quoted.tickets, quoted.price.currency)
+    order = {
+        "organizer_id": basket.organizer_id,
+        "id": order_id,
+        "event_id": basket.event_id,
+        "number": order_number(services.randomness(NUMBER_BYTES)),
+        "channel": basket.channel.value,
+        "state": OrderState.HELD.value,
+        "currency": quoted.price.currency,
+        "price": quoted.price.minor_units,
+        "discount": quoted.discount.minor_units,
+        **share_columns(shares),
+        "charges": kept_charges(quoted),
+        "promo_code_id": None if priced.promo is None else priced.promo.id,
+        "buyer_hash": buyer_hash(services, basket.organizer_id, wanted.buyer),
+        "sealed_buyer": seal_buyer(services, order_id, wanted.buyer),
+        "token_hash": token_hash(token),
+        "sealed_token": seal_token(services, order_id, token),
+        "repeat_hash": wanted.repeat_hash,
+        "request_hash": wanted.request_hash,
+        "payment_id": None,
+        "sold_by": wanted.sold_by,
+        "created_at": now,
+        "hold_expires_at": _held_until(now, wanted.way),
+        "state_changed_at": now,
+    }
+    return order, token
+
+
+def _held_until(now: datetime, way: WayToPay | None) -> datetime:
+    chosen_by = now + CHOOSING
+    return chosen_by if way is None else held_while_paying(chosen_by, now, way.provider)
+
+
+def _lines(order_id: UUID, priced: Priced) -> list[dict[str, Any]]:
+    currency = priced.quote.price.currency
+    return [
+        {
+            "organizer_id": priced.basket.organizer_id,
+            "order_id": order_id,
+            "line_no": number,
+            "ticket_type_id": ticket.ticket_type_id,
+            "price": ticket.price.minor_units,
+            **share_columns(shares_of([ticket], currency)),
+            "ticket_id": None,
+            "refund_id": None,
+            "returned_at": None,
+        }
+        for number, ticket in enumerate(priced.quote.tickets, start=1)
+    ]
+
+
+async def _reserve(session: AsyncSession, services: Services, priced: Priced, buyer: bytes) -> None:
+    """Each step is one conditional statement; what it locks is let go at commit."""
+    basket, promo = priced.basket, priced.promo
+    if promo is not None and not await offers_repository.use_promo_code(
+        session, basket.organizer_id, promo.id
+    ):
+        raise PromoCodeInvalidError
+    for type_id in sorted(basket.counts):
+        offer, count = priced.offers[type_id], basket.counts[type_id]
+        now = instant(services.clock.now_ms())
+        if not await offers_repository.take(session, offer, count, now):
+            await _refuse(session, services, priced, type_id)
+        if basket.channel is Channel.ONLINE:
+            await _require_within_limit(session, offer, buyer)
+
+
+async def _refuse(session: AsyncSession, services: Services, priced: Priced, type_id: UUID) -> None:
+    """Say why an offer gave nothing, by what it is now."""
+    offers = await offers_repository.offers_of(session, priced.basket.event)
+    offer = next(each for each in offers if each.ticket_type_id == type_id)
+    now = instant(services.clock.now_ms())
+    if offer.sales_from is not None and now < offer.sales_from:
+        raise NotOnSaleError(extra={"sales_from": offer.sales_from.isoformat()})
+    if offer.sales_until is not None and now >= offer.sales_until:
+        raise NotOnSaleError
+    left = offer.quantity - offer.taken
+    if left < priced.basket.counts[type_id]:
+        raise SoldOutError(extra={"ticket_type_id": str(type_id), "left": left})
+    raise PriceChangedError
+
+
+async def _require_within_limit(session: AsyncSession, offer: TicketOffer, buyer: bytes) -> None:
+    """The offer is locked by now, so two orders of one buyer are counted one after the other."""
+    if offer.per_buyer_max is None:
+        return
+    if await repository.count_of_buyer(session, key_of(offer), buyer) > offer.per_buyer_max:
+        raise BuyerLimitError(extra={"per_buyer_max": offer.per_buyer_max})

@@ -1,0 +1,249 @@
+"""SQL on orders and their lines; what is on sale is in `offers_repository`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Table,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.ids import EventId, OrganizerId
+from sync_server.kit.pagination import PageRequest
+from sync_server.kit.prepared import PreparedStatement, change_of, entity, insertion
+from sync_server.orders.holding import COUNTED
+from sync_server.orders.models import Order, OrderLine
+from sync_server.orders.offers_repository import OfferKey
+
+Event = tuple[OrganizerId, EventId]
+_UNSYNCHRONIZED = {"synchronize_session": False}
+
+
+_ONE_ORDER = select(Order).where(
+    Order.organizer_id == bindparam("organizer_id"), Order.id == bindparam("id")
+)
+_ORDER = PreparedStatement(_ONE_ORDER)
+_ORDER_LOCKED = PreparedStatement(_ONE_ORDER.with_for_update())
+_REPEATED = PreparedStatement(
+    select(Order).where(
+        Order.organizer_id == bindparam("organizer_id"),
+        Order.repeat_hash == bindparam("repeat_hash"),
+    )
+)
+_ADD_ORDER = PreparedStatement(
+    postgresql.insert(cast("Table", Order.__table__))
+    .on_conflict_do_nothing(constraint="uq_orders_organizer_id_repeat_hash")
+    .returning(Order.id)
+)
+_LINE = cast("Table", OrderLine.__table__)
+_LINES = PreparedStatement(
+    select(OrderLine)
+    .where(
+        OrderLine.organizer_id == any_(bindparam("organizer_ids", type_=ARRAY(Uuid))),
+        OrderLine.order_id == any_(bindparam("order_ids", type_=ARRAY(Uuid))),
+    )
+    .order_by(OrderLine.order_id, OrderLine.line_no)
+)
+_SET_TICKET = PreparedStatement(
+    _LINE.update()
+    .where(
+        _LINE.c.organizer_id == bindparam("in_organizer_id"),
+        _LINE.c.order_id == bindparam("in_order_id"),
+        _LINE.c.line_no == bindparam("line"),
+    )
+    .values(ticket_id=bindparam("ticket"), sealed_claim=bindparam("claim"))
+)
+
+
+async def count_of_buyer(session: AsyncSession, key: OfferKey, buyer_hash: bytes) -> int:
+    """Count the tickets of a type that a buyer holds or has."""
+    query = (
+        select(func.count())
+        .select_from(Order)
+        .join(
+            OrderLine,
+            (OrderLine.organizer_id == Order.organizer_id) & (OrderLine.order_id == Order.id),
+        )
+        .where(
+            Order.organizer_id == key.organizer_id,
+            Order.event_id == key.event_id,
+            Order.buyer_hash == buyer_hash,
+            Order.state.in_(COUNTED),
+            OrderLine.ticket_type_id == key.ticket_type_id,
+            OrderLine.returned_at.is_(None),
+        )
+    )
+    return await session.scalar(query) or 0
+
+
+async def add_order(session: AsyncSession, values: Mapping[str, Any]) -> bool:
+    """Add an order; False where one stands under the same key, after waiting for its commit."""
+    return await _ADD_ORDER.row(session, values) is not None
+
+
+async def add_lines(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    await insertion(OrderLine, tuple(rows[0])).send_all(session, rows)
+
+
+async def find_order(
+    session: AsyncSession, organizer_id: UUID, order_id: UUID, *, for_change: bool = False
+) -> Order | None:
+    query = _ORDER_LOCKED if for_change else _ORDER
+    row = await query.row(session, {"organizer_id": organizer_id, "id": order_id})
+    return None if row is None else entity(Order, row)
+
+
+async def find_repeated(
+    session: AsyncSession, organizer_id: UUID, repeat_hash: bytes
+) -> Order | None:
+    values = {"organizer_id": organizer_id, "repeat_hash": repeat_hash}
+    row = await _REPEATED.row(session, values)
+    return None if row is None else entity(Order, row)
+
+
+async def find_by_token(session: AsyncSession, token_hash: bytes) -> Order | None:
+    return await session.scalar(select(Order).where(Order.token_hash == token_hash))
+
+
+async def sealed_of(session: AsyncSession, order: Order) -> Any:  # noqa: ANN401 - a row
+    """Give an order's sealed and hashed columns; needs the worker's transaction."""
+    query = select(Order.request_hash, Order.sealed_token, Order.sealed_buyer)
+    found = await session.execute(
+        query.where(Order.organizer_id == order.organizer_id, Order.id == order.id)
+    )
+    return found.one()
+
+
+async def list_orders(session: AsyncSession, event: Event, page: PageRequest) -> Sequence[Order]:
+    query = select(Order).where(Order.organizer_id == event[0], Order.event_id == event[1])
+    if page.after is not None:
+        query = query.where(Order.id > page.after)
+    return (await session.scalars(query.order_by(Order.id).limit(page.limit + 1))).all()
+
+
+async def change_order(session: AsyncSession, order: Order, **values: Any) -> None:  # noqa: ANN401 - columns
+    """Write columns of an order that is locked, and keep the object as it then stands."""
+    place = {"row_organizer_id": order.organizer_id, "row_id": order.id}
+    await change_of(Order, tuple(values)).rows(session, {**values, **place})
+    if order in session:
+        session.expunge(order)
+    for name, value in values.items():
+        setattr(order, name, value)
+
+
+async def due_holds(session: AsyncSession, moment: datetime, limit: int) -> Sequence[Order]:
+    """Lock orders whose time is over; those that somebody else has locked are left to them."""
+    query = (
+        select(Order)
+        # Written out, so that the index over held orders alone can serve.
+        .where(Order.state == literal_column("'held'"), Order.hold_expires_at <= moment)
+        .order_by(Order.hold_expires_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def lines_of(session: AsyncSession, orders: Sequence[Order]) -> Sequence[OrderLine]:
+    values = {
+        "organizer_ids": sorted({order.organizer_id for order in orders}),
+        "order_ids": [order.id for order in orders],
+    }
+    return [entity(OrderLine, row) for row in await _LINES.rows(session, values)]
+
+
+async def sealed_claims(session: AsyncSession, order: Order) -> dict[int, bytes]:
+    """Give what opens an order's tickets, by line; needs the worker's transaction."""
+    query = select(OrderLine.line_no, OrderLine.sealed_claim).where(
+        OrderLine.organizer_id == order.organizer_id,
+        OrderLine.order_id == order.id,
+        OrderLine.sealed_claim.is_not(None),
+    )
+    found = (await session.execute(query)).all()
+    return {row.line_no: row.sealed_claim for row in found}
+
+
+async def set_tickets(
+    session: AsyncSession, order: Order, tickets: Sequence[dict[str, Any]]
+) -> None:
+    """Write each line's ticket and what opens it, with one statement sent for all of them."""
+    place = {"in_organizer_id": order.organizer_id, "in_order_id": order.id}
+    await _SET_TICKET.send_all(session, [{**place, **ticket} for ticket in tickets])
+
+
+async def mark_refunding(
+    session: AsyncSession, order: Order, line_numbers: Sequence[int], refund_id: UUID
+) -> None:
+    await session.execute(
+        update(OrderLine)
+        .where(
+            OrderLine.organizer_id == order.organizer_id,
+            OrderLine.order_id == order.id,
+            OrderLine.line_no.in_(line_numbers),
+        )
+        .values(refund_id=refund_id)
+        .execution_options(**_UNSYNCHRONIZED),
+    )
+
+
+async def lines_of_refund(
+    session: AsyncSession, order: Order, refund_id: UUID
+) -> Sequence[OrderLine]:
+    query = select(OrderLine).where(
+        OrderLine.organizer_id == order.organizer_id,
+        OrderLine.order_id == order.id,
+        OrderLine.refund_id == refund_id,
+    )
+    return (await session.scalars(query)).all()
+
+
+async def mark_refunded(
+    session: AsyncSession, organizer_id: UUID, refund_id: UUID, moment: datetime
+) -> Sequence[Any]:
+    """Note that a refund's tickets are given back, and give those that were not so before."""
+    return await _returned(
+        session,
+        update(OrderLine)
+        .where(OrderLine.organizer_id == organizer_id, OrderLine.refund_id == refund_id)
+        .where(OrderLine.returned_at.is_(None))
+        .values(returned_at=moment),
+    )
+
+
+async def mark_all_returned(session: AsyncSession, order: Order, moment: datetime) -> Sequence[Any]:
+    """The same for all that is left of an order."""
+    return await _returned(
+        session,
+        update(OrderLine)
+        .where(OrderLine.organizer_id == order.organizer_id, OrderLine.order_id == order.id)
+        .where(OrderLine.returned_at.is_(None))
+        .values(returned_at=moment),
+    )
+
+
+async def unmark_refunding(
+    session: AsyncSession, organizer_id: UUID, refund_id: UUID
+) -> Sequence[Any]:
+    return await _returned(
+        session,
+        update(OrderLine)
+        .where(OrderLine.organizer_id == organizer_id, OrderLine.refund_id == refund_id)
+        .where(OrderLine.returned_at.is_(None))
+        .values(refund_id=None),
+    )
+
+
+async def _returned(session: AsyncSession, statement: Any) -> Sequence[Any]:  # noqa: ANN401 - a statement
+    columns = statement.returning(OrderLine.ticket_type_id, OrderLine.ticket_id)
+    return (await session.execute(columns.execution_options(**_UNSYNCHRONIZED))).all()

@@ -1,0 +1,275 @@
+"""Money back: whole and in part, refused, lost and found; and money that was taken back. Tickets
+and the gates' stream follow.
+"""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.admission.facts import TicketStatus
+from shared.clock import SettableClock
+from shared.ids import DeploymentId, EventId
+from shared.wire.changes import TicketChanged
+from sync_server.kit.claims import WORKER
+from sync_server.kit.problems import ProblemError
+from sync_server.kit.services import Services
+from sync_server.orders import service
+from sync_server.orders.errors import LinesNotRefundableError, OrderNotFoundError
+from sync_server.orders.holding import OrderState
+from sync_server.orders.paying import payment_flow, refund_flow
+from sync_server.orders.schemas import (
+    NewCashOrder,
+    NewRefundWanted,
+    OrderDetails,
+    PlacedOrder,
+    RefundShown,
+    WantedTickets,
+)
+from sync_server.payments.errors import NotRefundableError
+from sync_server.payments.rules import Finding, Reading, RefundState
+from sync_server.sandboxes.engine import Fault, MovementState, Operation
+from sync_server.tickets import changes
+from sync_server.tickets.changes import Stream
+from tests.factories.horizon import settled
+from tests.factories.ledger import balances
+from tests.factories.orders import (
+    PRICE,
+    a_request,
+    add_fees,
+    an_order,
+    place,
+    place_and_pay,
+    put_on_sale,
+    references,
+    taken,
+    tickets_by_status,
+)
+from tests.factories.rails import RunningRail
+from tests.factories.tenants import Tenant, founder_caller
+
+
+@pytest.fixture
+async def paid(shop: Services, tenant: Tenant, event_id: EventId, rail: RunningRail) -> PlacedOrder:
+    """An order of three tickets that was paid, with fees."""
+    type_id = await put_on_sale(shop, tenant, event_id)
+    await add_fees(shop, tenant)
+    placed = await place_and_pay(shop, tenant, event_id, type_id, 3)
+    rail.engine.dial.turn(Operation.CALLBACK, Fault.CALLBACK_MISSING, 99)
+    (reference,) = await references(shop, placed.id)
+    await rail.engine.settle(reference, MovementState.SUCCEEDED)
+    await payment_flow(shop).refresh(placed.payments[0].id)
+    return placed
+
+
+async def _give_back(
+    shop: Services, tenant: Tenant, order_id: UUID, *lines: int, key: str | None = None
+) -> RefundShown:
+    wanted = NewRefundWanted(lines=frozenset(lines), reason="It rains")
+    async with shop.database.transaction(tenant.claims) as session:
+        caller = founder_caller(tenant, session)
+        return await service.refund_order(caller, a_request(shop, key), order_id, wanted)
+
+
+async def _details(shop: Services, tenant: Tenant, order_id: UUID) -> OrderDetails:
+    async with shop.database.reading(tenant.claims) as session:
+        return await service.read_order(founder_caller(tenant, session), shop, order_id)
+
+
+async def _decide(rail: RunningRail, state: MovementState) -> None:
+    """The provider carries out what was asked of it, or does not."""
+    for movement in list(rail.engine.movements.values()):
+        if movement.operation is Operation.REFUND and movement.state is MovementState.PENDING:
+            await rail.engine.settle(movement.reference, state)
+
+
+async def _heard(
+    shop: Services, administrator: AsyncConnection, tenant: Tenant, event_id: EventId
+) -> dict[str, int]:
+    """What the gates' stream says of the tickets, as each now stands."""
+    await settled(administrator)
+    stream = Stream(tenant.organizer_id, event_id, DeploymentId(shop.new_id()))
+    async with shop.database.reading(WORKER) as session:
+        page = await changes.read_page(session, stream, changes.BEGINNING, 100)
+    last = {
+        change.ticket_id: change.status.value
+        for change in page.changes
+        if isinstance(change, TicketChanged)
+    }
+    return {status: list(last.values()).count(status) for status in last.values()}
+
+
+async def test_a_part_is_given_back_exactly(
+    shop: Services,
+    administrator: AsyncConnection,
+    tenant: Tenant,
+    event_id: EventId,
+    rail: RunningRail,
+    paid: PlacedOrder,
+) -> None:
+    asked = await _give_back(shop, tenant, paid.id, 2)
+    assert (asked.state, asked.amount) == (RefundState.PENDING, PRICE)
+    assert await tickets_by_status(shop, event_id) == {"valid": 2, "blocked": 1}
+    assert (await balances(shop, tenant))["refund_in_transit:mtn"] == -PRICE
+    await _decide(rail, MovementState.SUCCEEDED)
+    assert (await refund_flow(shop).refresh(asked.id)).state is RefundState.SUCCEEDED
+    assert await tickets_by_status(shop, event_id) == {"valid": 2, "refunded": 1}
+    assert await _heard(shop, administrator, tenant, event_id) == {"valid": 2, "refunded": 1}
+    assert await taken(shop, event_id) == 2
+    assert await balances(shop, tenant) == {
+        f"organizer_pending:{event_id}": -(2 * PRICE - 5_900),
+        "platform_fee": -5_000,
+        "provider_clearing:mtn": 2 * PRICE,
+        "refund_in_transit:mtn": 0,
+        "tax_on_fees": -900,
+    }
+
+
+async def test_parts_sum_to_the_whole(
+    shop: Services, tenant: Tenant, event_id: EventId, rail: RunningRail, paid: PlacedOrder
+) -> None:
+    for lines in ((1,), ()):
+        asked = await _give_back(shop, tenant, paid.id, *lines)
+        await _decide(rail, MovementState.SUCCEEDED)
+        await asyncio.gather(*(refund_flow(shop).refresh(asked.id) for _ in range(4)))
+    assert await tickets_by_status(shop, event_id) == {"refunded": 3}
+    assert (await taken(shop, event_id), set((await balances(shop, tenant)).values())) == (0, {0})
+    details = await _details(shop, tenant, paid.id)
+    assert [refund.state for refund in details.refunds] == [RefundState.SUCCEEDED] * 2
+    assert {line.refund_id for line in details.tickets} == {each.id for each in details.refunds}
+    with pytest.raises(LinesNotRefundableError):
+        await _give_back(shop, tenant, paid.id)
+
+
+async def test_the_same_key_gives_back_once_and_so_do_many_at_once(
+    shop: Services, tenant: Tenant, event_id: EventId, rail: RunningRail, paid: PlacedOrder
+) -> None:
+    first, second = [await _give_back(shop, tenant, paid.id, 1, key="k" * 16) for _ in range(2)]
+    assert first.id == second.id
+    asked = (_outcome(shop, tenant, paid.id) for _ in range(3))
+    outcomes = sorted(await asyncio.gather(*asked))
+    assert outcomes == ["lines_not_refundable", "lines_not_refundable", "pending"]
+    asked_of_provider = [
+        movement
+        for movement in rail.engine.movements.values()
+        if movement.operation is Operation.REFUND
+    ]
+    assert len(asked_of_provider) == 2
+    assert await tickets_by_status(shop, event_id) == {"blocked": 3}
+
+
+async def _outcome(shop: Services, tenant: Tenant, order_id: UUID) -> str:
+    try:
+        return (await _give_back(shop, tenant, order_id)).state.value
+    except ProblemError as refused:
+        return refused.code
+
+
+async def test_what_the_provider_refuses_holds_again(
+    shop: Services, tenant: Tenant, event_id: EventId, rail: RunningRail, paid: PlacedOrder
+) -> None:
+    before = await balances(shop, tenant)
+    asked = await _give_back(shop, tenant, paid.id)
+    await _decide(rail, MovementState.FAILED)
+    assert (await refund_flow(shop).refresh(asked.id)).state is RefundState.FAILED
+    assert await tickets_by_status(shop, event_id) == {"valid": 3}
+    assert {**await balances(shop, tenant)} == {**before, "refund_in_transit:mtn": 0}
+    again = await _give_back(shop, tenant, paid.id)
+    assert (again.id != asked.id, again.amount) == (True, 3 * PRICE)
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.UNAVAILABLE])
+async def test_a_lost_answer_is_unknown_and_then_found(
+    shop: Services,
+    clock: SettableClock,
+    tenant: Tenant,
+    event_id: EventId,
+    rail: RunningRail,
+    paid: PlacedOrder,
+    fault: Fault,
+) -> None:
+    rail.engine.dial.turn(Operation.REFUND, fault)
+    asked = await _give_back(shop, tenant, paid.id)
+    assert asked.state is RefundState.UNKNOWN
+    clock.advance(120_000)
+    await refund_flow(shop).refresh_due()
+    await _decide(rail, MovementState.SUCCEEDED)
+    assert (await refund_flow(shop).refresh(asked.id)).state is RefundState.SUCCEEDED
+    assert await tickets_by_status(shop, event_id) == {"refunded": 3}
+
+
+async def test_what_an_organizer_did_to_a_ticket_meanwhile_stands(
+    shop: Services, tenant: Tenant, event_id: EventId, rail: RunningRail, paid: PlacedOrder
+) -> None:
+    asked = await _give_back(shop, tenant, paid.id, 1, 2)
+    async with shop.database.transaction(tenant.claims) as session:
+        query = (
+            "UPDATE tickets SET status = 'revoked', status_reason = 'sold on' WHERE id ="
+            " (SELECT id FROM tickets WHERE event_id = :id AND status = 'blocked' LIMIT 1)"
+        )
+        await session.execute(text(query), {"id": event_id})
+    await _decide(rail, MovementState.FAILED)
+    await refund_flow(shop).refresh(asked.id)
+    assert await tickets_by_status(shop, event_id) == {"valid": 2, "revoked": 1}
+
+
+async def test_cash_goes_back_over_the_counter(
+    shop: Services, tenant: Tenant, event_id: EventId
+) -> None:
+    type_id = await put_on_sale(shop, tenant, event_id)
+    await add_fees(shop, tenant)
+    wanted = NewCashOrder(tickets=[WantedTickets(ticket_type_id=type_id, count=3)])
+    async with shop.database.transaction(tenant.claims) as session:
+        caller = founder_caller(tenant, session)
+        sold = await service.place_cash_order(caller, a_request(shop), event_id, wanted)
+    first, again = [await _give_back(shop, tenant, sold.id, 1, key="k" * 16) for _ in range(2)]
+    assert (first.id, first.state, first.amount) == (again.id, RefundState.SUCCEEDED, PRICE)
+    assert (await balances(shop, tenant))["organizer_receivable"] == 5_900
+    assert await tickets_by_status(shop, event_id) == {"valid": 2, "refunded": 1}
+    await _give_back(shop, tenant, sold.id)
+    assert await tickets_by_status(shop, event_id) == {"refunded": 3}
+    assert (await taken(shop, event_id), set((await balances(shop, tenant)).values())) == (0, {0})
+    with pytest.raises(LinesNotRefundableError):
+        await _give_back(shop, tenant, sold.id)
+
+
+async def test_what_is_not_sold_for_money_is_not_given_back(
+    shop: Services, tenant: Tenant, other_tenant: Tenant, event_id: EventId, paid: PlacedOrder
+) -> None:
+    held = await place(shop, tenant, event_id, an_order(paid.tickets[0].ticket_type_id))
+    with pytest.raises(NotRefundableError):
+        await _give_back(shop, tenant, held.id)
+    with pytest.raises(LinesNotRefundableError):
+        await _give_back(shop, tenant, paid.id, 1, 9)
+    with pytest.raises(OrderNotFoundError):
+        await _give_back(shop, other_tenant, paid.id)
+
+
+async def test_money_that_is_taken_back_closes_the_gates(
+    shop: Services,
+    administrator: AsyncConnection,
+    tenant: Tenant,
+    event_id: EventId,
+    rail: RunningRail,
+    paid: PlacedOrder,
+) -> None:
+    """MTN takes nothing back; other rails say so when they are read."""
+    asked = await _give_back(shop, tenant, paid.id, 1)
+    await _decide(rail, MovementState.SUCCEEDED)
+    await refund_flow(shop).refresh(asked.id)
+    flow = payment_flow(shop)
+    for _ in range(2):
+        reading = Reading(Finding.REVERSED, reason="chargeback")
+        await flow._record_reading(paid.payments[0].id, reading, "poll", 1)
+    own = await service.read_own_order(service.OrderCall(shop, paid.token))
+    assert own.state is OrderState.REVERSED
+    expected = {TicketStatus.REFUNDED.value: 1, TicketStatus.PAYMENT_REVERSED.value: 2}
+    assert await tickets_by_status(shop, event_id) == expected
+    assert await _heard(shop, administrator, tenant, event_id) == expected
+    assert await taken(shop, event_id) == 0
+    # The bank took what was left, not what had been given back before.
+    assert set((await balances(shop, tenant)).values()) == {0}
+    with pytest.raises(NotRefundableError):
+        await _give_back(shop, tenant, paid.id)
