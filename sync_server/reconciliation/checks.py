@@ -1,0 +1,187 @@
+"""The checks: each gathers its rows from the domains that know them and gives them to a pure rule.
+
+All of them read one snapshot of the database: what is posted between two of them is in none.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.money import Money
+from sync_server.ledger import books
+from sync_server.ledger import service as ledger
+from sync_server.ledger.rules import Account, AccountKind, TransactionKind
+from sync_server.orders import books as orders
+from sync_server.payments import books as payments
+from sync_server.payments.rules import Provider
+from sync_server.payments.statements import LineKind, StatementLine
+from sync_server.payouts import books as payouts
+from sync_server.reconciliation import repository, rules
+from sync_server.reconciliation.matching import (
+    EDGE,
+    Movement,
+    fees_not_booked,
+    statement_agrees,
+)
+from sync_server.reconciliation.models import StoredLine
+from sync_server.reconciliation.orders import paid_orders_have_money, tickets_have_orders
+from sync_server.reconciliation.rules import CheckName, Item
+from sync_server.tickets import books as tickets
+
+STATEMENTS_LOOKED_AT: Final = timedelta(days=35)
+_PAID_BEFORE: Final = timedelta(days=10)
+"""A payment may have begun so long before a provider books it."""
+Gather = Callable[[AsyncSession, datetime], Awaitable[list[Item]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What it looks at, and how it finds what is wrong."""
+
+    names: tuple[CheckName, ...]
+    find: Gather
+
+
+_OF_REFUNDS: Final = (
+    (TransactionKind.REFUND_REQUESTED, AccountKind.REFUND_IN_TRANSIT),
+    (TransactionKind.REFUND_CONFIRMED, AccountKind.REFUND_IN_TRANSIT),
+    (TransactionKind.REFUND_FAILED, AccountKind.REFUND_IN_TRANSIT),
+)
+_OF_PAYOUTS: Final = (
+    (TransactionKind.PAYOUT_REQUESTED, AccountKind.PAYOUT_IN_TRANSIT),
+    (TransactionKind.PAYOUT_CONFIRMED, AccountKind.PAYOUT_IN_TRANSIT),
+    (TransactionKind.PAYOUT_FAILED, AccountKind.PAYOUT_IN_TRANSIT),
+    (TransactionKind.PAYOUT_RETURNED, AccountKind.ORGANIZER_AVAILABLE),
+)
+
+
+async def check_trial_balance(session: AsyncSession, _: datetime) -> list[Item]:
+    sums = await books.sums_of_books(session)
+    return rules.books_balance(rules.BookSum(*each) for each in sums)
+
+
+async def check_checkpoints(session: AsyncSession, _: datetime) -> list[Item]:
+    """Kept balances against a full recompute."""
+    return rules.balances_are_kept(
+        rules.KeptBalance(
+            each.organizer_id, each.account, each.currency, each.kept, each.recomputed
+        )
+        for each in await ledger.find_drift(session)
+    )
+
+
+async def check_postings(session: AsyncSession, _: datetime) -> list[Item]:
+    """Payments against captures, refunds and payouts against what they post."""
+    organizers = {organizer_id for organizer_id, _, _ in await books.sums_of_books(session)}
+    organizers |= {*await payments.list_organizers(session)}
+    organizers |= {*await payouts.list_organizers(session)}
+    items: list[Item] = []
+    for organizer_id in sorted(organizers):
+        captured = await payments.expected_captures(session, organizer_id)
+        captures = ((TransactionKind.CAPTURE, AccountKind.PROVIDER_CLEARING),)
+        refunds = await payments.expected_refunds(session, organizer_id)
+        paid_out = await payouts.expected_payouts(session, organizer_id)
+        for check, expected, kinds in (
+            (CheckName.CAPTURES, captured, captures),
+            (CheckName.REFUNDS, refunds, _OF_REFUNDS),
+            (CheckName.PAYOUTS, paid_out, _OF_PAYOUTS),
+        ):
+            posted = await _posted(session, organizer_id, kinds)
+            items += rules.postings_match(check, organizer_id, expected, posted)
+    return items
+
+
+async def check_orders(session: AsyncSession, _: datetime) -> list[Item]:
+    """Paid orders against captured payments, and their lines against tickets."""
+    items: list[Item] = []
+    for organizer_id in sorted(await orders.list_organizers(session)):
+        paid = await orders.list_paid(session, organizer_id)
+        captured = await payments.captured_payments(session, organizer_id)
+        items += paid_orders_have_money(organizer_id, paid, captured)
+        sold = await orders.list_sold(session, organizer_id)
+        items += tickets_have_orders(
+            organizer_id, sold, await tickets.issued(session, organizer_id)
+        )
+    return items
+
+
+async def _posted(
+    session: AsyncSession,
+    organizer_id: UUID,
+    kinds: Sequence[tuple[TransactionKind, AccountKind]],
+) -> dict[str, Money]:
+    posted: dict[str, Money] = {}
+    for kind, account in kinds:
+        posted |= await books.posted_amounts(session, organizer_id, kind, account)
+    return posted
+
+
+async def check_statements(session: AsyncSession, now: datetime) -> list[Item]:
+    """What providers say moved against what we hold that moved."""
+    items: list[Item] = []
+    for provider in await list_providers(session):
+        items += statement_agrees(provider, *await gather_statement(session, provider, now))
+        kept = await repository.fees_kept(session, provider)
+        booked = await books.booked_on(
+            session,
+            Account(AccountKind.PROVIDER_FEE, provider),
+            Account(AccountKind.PAYOUT_FEE, provider),
+        )
+        items += fees_not_booked(provider, kept, booked)
+    return items
+
+
+async def list_providers(session: AsyncSession) -> list[Provider]:
+    """Name those of whom there are statements."""
+    return [Provider(name) for name in await repository.providers_with_lines(session)]
+
+
+async def gather_statement(
+    session: AsyncSession, provider: Provider, now: datetime
+) -> tuple[list[StatementLine], list[Movement]]:
+    """Give a provider's lines of late, and every movement that they may be about."""
+    rows = await repository.lines_since(session, provider, now - STATEMENTS_LOOKED_AT)
+    since, until = now - STATEMENTS_LOOKED_AT - _PAID_BEFORE, now + EDGE
+    movements = [
+        *await payments.list_movements(session, provider, since, until),
+        *await payouts.list_movements(session, provider, since, until),
+    ]
+    return [_line(row) for row in rows], [
+        Movement(each.organizer_id, each.kind, each.names, each.amount, each.is_done, each.moved_at)
+        for each in movements
+    ]
+
+
+async def check_aged_clearing(session: AsyncSession, now: datetime) -> list[Item]:
+    items: list[Item] = []
+    for place in await books.open_accounts(session, list(rules.AGED_AFTER)):
+        found = await books.entries_of_account(session, *place)
+        entries = [rules.ClearingEntry(*each) for each in found]
+        items += rules.aged(rules.ClearingAccount(*place), entries, now)
+    return items
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    Check((CheckName.TRIAL_BALANCE,), check_trial_balance),
+    Check((CheckName.CHECKPOINTS,), check_checkpoints),
+    Check((CheckName.CAPTURES, CheckName.REFUNDS, CheckName.PAYOUTS), check_postings),
+    Check((CheckName.ORDERS, CheckName.TICKETS), check_orders),
+    Check((CheckName.STATEMENTS,), check_statements),
+    Check((CheckName.AGED_CLEARING,), check_aged_clearing),
+)
+
+
+def _line(row: StoredLine) -> StatementLine:
+    return StatementLine(
+        key=row.line_key,
+        kind=LineKind(row.kind),
+        reference=row.reference,
+        provider_reference=row.provider_reference,
+        amount=Money(row.amount, row.currency),
+        fee=Money(row.fee, row.currency),
+        booked_at=row.booked_at,
+    )

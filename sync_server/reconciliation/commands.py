@@ -1,0 +1,102 @@
+"""`zeraket-server reconcile`: take statements in, compare everything, and say what was found."""
+
+import argparse
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from shared.money import CURRENCY_EXPONENTS, Money
+from sync_server.kit.services import Services
+from sync_server.payments.providers.amounts import to_major
+from sync_server.payments.rules import Provider
+from sync_server.reconciliation import service
+from sync_server.reconciliation.errors import StatementUnreadableError
+from sync_server.reconciliation.fees import book_fees
+from sync_server.reconciliation.rules import Item, Severity
+from sync_server.reconciliation.service import RunReport, RunSource
+from sync_server.reconciliation.statements import FILE_BYTES_MAX
+
+_WIDTH: Final = 18
+
+
+@dataclass(frozen=True, slots=True)
+class CommandReport:
+    """Lines to print, and whether all is well."""
+
+    lines: tuple[str, ...]
+    well: bool
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--statement",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("PROVIDER", "FILE"),
+        help="take in a provider's export before comparing; may be repeated",
+    )
+    command.add_argument(
+        "--book-fees",
+        action="store_true",
+        help="post the fees that statements name, each in the books of its payment",
+    )
+    command.add_argument(
+        "--account", default=service.OUR_ACCOUNT, help="which of our accounts the statements are of"
+    )
+
+
+async def run(services: Services, arguments: argparse.Namespace) -> CommandReport:
+    """Take in what is named, then compare; a file that cannot be read stops before that."""
+    lines: list[str] = []
+    for provider, path in arguments.statement:
+        try:
+            content = await asyncio.to_thread(_read, Path(path))
+            imported = await service.import_statement(
+                services, Provider(provider), arguments.account, Path(path).name, content
+            )
+        except (OSError, ValueError, StatementUnreadableError) as error:
+            return CommandReport((*lines, f"{path}: {error}"), well=False)
+        lines.append(f"{path}: {imported.lines} lines, {imported.new} of them new")
+    if arguments.book_fees:
+        lines.append(f"{await book_fees(services)} fees booked")
+    report = await service.run(services, RunSource.OPERATOR)
+    return CommandReport((*lines, *report_lines(report)), report.is_clean)
+
+
+def report_lines(report: RunReport) -> list[str]:
+    """Say for each check whether it is well, and name each row that is not."""
+    lines = [f"run {report.run_id}"]
+    for check in report.checked:
+        found = [item for item in report.items if item.check is check]
+        drifted = sum(item.severity is Severity.DRIFT for item in found)
+        verdict = "drift" if drifted else "well"
+        noted = len(found) - drifted
+        lines.append(f"{check:<{_WIDTH}} {verdict:<6} {drifted} drifts, {noted} notes")
+        lines += [f"  {_said(item)}" for item in found]
+    return lines
+
+
+def _said(item: Item) -> str:
+    parts = [item.severity.value, item.finding.value, item.subject]
+    if item.currency is not None:
+        sides = (("expected", item.expected), ("found", item.found))
+        parts += [f"{side} {_amount(value, item.currency)}" for side, value in sides]
+    if item.books_of is not None:
+        parts.append(f"books of {item.books_of}")
+    return " · ".join(parts)
+
+
+def _amount(value: int | None, currency: str) -> str:
+    if value is None:
+        return "nothing"
+    known = currency in CURRENCY_EXPONENTS
+    return f"{currency} {to_major(Money(value, currency)) if known else value}"
+
+
+def _read(path: Path) -> bytes:
+    if path.stat().st_size > FILE_BYTES_MAX:
+        message = "this file is larger than any statement"
+        raise ValueError(message)
+    return path.read_bytes()

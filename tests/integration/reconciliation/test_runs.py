@@ -1,0 +1,295 @@
+import argparse
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from shared.clock import SettableClock
+from sync_server.kit.claims import WORKER
+from sync_server.kit.database import Database
+from sync_server.kit.instants import instant
+from sync_server.kit.jobs import Job
+from sync_server.kit.services import Services
+from sync_server.ledger import books, postings
+from sync_server.payments.ports import Accepted
+from sync_server.payments.rules import Finding, Provider, Reading
+from sync_server.payments.views import PaymentFacts
+from sync_server.payouts.flow import PayoutFlow
+from sync_server.reconciliation import commands, service
+from sync_server.reconciliation.checks import Check
+from sync_server.reconciliation.errors import DriftFoundError, StatementUnreadableError
+from sync_server.reconciliation.jobs import reconcile
+from sync_server.reconciliation.rules import Item, ItemFinding, Severity, drifts
+from sync_server.reconciliation.service import RunSource
+from tests.factories.ledger import balances, ugx
+from tests.factories.ledger import post as post_transaction
+from tests.factories.payments import an_intent, reference_of
+from tests.factories.payouts import ScriptedRail, Treasury, a_destination
+from tests.factories.tenants import Tenant, make_event, make_member, make_tenant
+from tests.plugins.postgres import ClonedDatabase, connected, services_on
+
+_TICK = Job(1, "reconciliation.run", {}, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A platform alone in a database: one sale, released, and one payout that arrived."""
+
+    services: Services
+    superuser: AsyncConnection
+    tenant: Tenant
+    payment: PaymentFacts
+    payout_reference: str
+
+    async def run(self) -> list[Item]:
+        report = await service.run(self.services, RunSource.OPERATOR)
+        return list(report.items)
+
+    async def drifted(self) -> list[Item]:
+        return drifts(await self.run())
+
+    async def alarms(self) -> list[str]:
+        query = text("SELECT subject FROM alarms WHERE cleared_at IS NULL ORDER BY subject")
+        async with self.services.database.reading(WORKER) as session:
+            return list(await session.scalars(query))
+
+
+@pytest.fixture
+async def house(
+    spare_database: ClonedDatabase, clock: SettableClock, tmp_path: Path
+) -> AsyncIterator[House]:
+    database = Database(spare_database.login_url)
+    services = services_on(database, clock, tmp_path)
+    tenant = await make_tenant(services)
+    payment = await an_intent(services, tenant, await make_event(services, tenant))
+    await _change(services, "payments", "state = 'succeeded', provider_reference = 'T1'")
+    await post_transaction(services, tenant, postings.release(payment.event_id, 1, ugx(94_100)))
+    checker = await make_member(services, tenant, "payouts.approve")  # type: ignore[arg-type]
+    destination = await a_destination(services, tenant, checker)
+    treasury = Treasury(services, tenant, checker, destination)
+    payout_id = await treasury.approved()
+    paid = Reading(Finding.SUCCEEDED, fee=ugx(390))
+    flow = PayoutFlow(services, {Provider.MTN: ScriptedRail([Accepted("T2")], [paid])})
+    await flow.submit(payout_id)
+    await flow.refresh(payout_id)
+    reference = await treasury.reference(payout_id)
+    async with connected(spare_database.administrator_url) as superuser:
+        yield House(services, superuser, tenant, payment, reference)
+    await database.close()
+
+
+async def _change(services: Services, table: str, values: str) -> None:
+    async with services.database.transaction(WORKER) as session:
+        await session.execute(text(f"UPDATE {table} SET {values}"))
+
+
+async def test_where_all_is_well_a_run_is_kept_and_balances_are_summed_up(house: House) -> None:
+    await reconcile(house.services, _TICK)
+    async with house.services.database.reading(WORKER) as session:
+        run = (await session.execute(text("SELECT source, drifts, notes FROM recon_runs"))).one()
+        marks = await session.scalar(text("SELECT count(*) FROM finance_checkpoints"))
+    assert tuple(run) == ("schedule", 0, 0)
+    assert marks == 8
+    assert (await house.run(), await house.alarms()) == ([], [])
+
+
+async def test_a_capture_that_was_never_posted_fails_the_run_and_is_named(house: House) -> None:
+    other = await an_intent(house.services, house.tenant, house.payment.event_id)
+    await house.superuser.execute(text("ALTER TABLE payments DISABLE TRIGGER post_payment"))
+    await _change(house.services, "payments", "state = 'succeeded'")
+    with pytest.raises(DriftFoundError):
+        await reconcile(house.services, _TICK)
+    reference = await reference_of(house.services, other)
+    async with house.services.database.reading(WORKER) as session:
+        query = text("SELECT finding, subject, books_of, expected, found FROM recon_items")
+        rows = [tuple(row) for row in await session.execute(query)]
+    assert rows == [
+        (
+            "missing_in_books",
+            f"capture:mtn:{reference}",
+            house.tenant.organizer_id,
+            100_000,
+            None,
+        )
+    ]
+    assert await house.alarms() == ["captures"]
+
+
+@pytest.mark.parametrize(
+    ("statements", "check", "findings"),
+    [
+        (
+            ["UPDATE finance_guarded_balances SET balance = balance - 1"],
+            "checkpoints",
+            [ItemFinding.DIFFERS],
+        ),
+        (
+            [
+                "ALTER TABLE payouts DISABLE TRIGGER post_payout",
+                "UPDATE payouts SET state = 'returned'",
+            ],
+            "payouts",
+            [ItemFinding.MISSING_IN_BOOKS],
+        ),
+        (
+            ["UPDATE payouts SET amount = amount + 1"],
+            "payouts",
+            [ItemFinding.AMOUNT_DIFFERS] * 2,
+        ),
+        (
+            [
+                "ALTER TABLE finance_entries DISABLE TRIGGER refuse_change",
+                "UPDATE finance_entries SET amount = amount + 1 WHERE account = 'platform_fee'",
+            ],
+            "trial_balance",
+            [ItemFinding.DIFFERS],
+        ),
+    ],
+)
+async def test_whatever_somebody_changed_by_hand_is_found(
+    house: House, statements: list[str], check: str, findings: list[ItemFinding]
+) -> None:
+    for statement in statements:
+        await house.superuser.execute(text(statement))
+    items = await house.run()
+    assert [(item.check, item.finding) for item in items] == [
+        (check, finding) for finding in findings
+    ]
+    assert await house.alarms() == [check]
+
+
+async def test_an_alarm_is_cleared_by_the_next_run_without_a_drift(house: House) -> None:
+    tamper = "UPDATE finance_guarded_balances SET balance = balance + {}"
+    await house.superuser.execute(text(tamper.format(1)))
+    await house.run()
+    during = await house.alarms()
+    await house.superuser.execute(text(tamper.format(-1)))
+    await house.run()
+    assert (during, await house.alarms()) == (["checkpoints"], [])
+
+
+_HEADER = "Id,External id,Date,Status,Type,Amount,Currency,Fee\n"
+
+
+def _statement(clock_ms: int, *rows: str) -> bytes:
+    """Rows of today, between two that make the statement reach a week to both sides."""
+    now = instant(clock_ms)
+    dated = [(now - timedelta(days=7), "E1,,{},Successful,Settlement,1,UGX,0")]
+    dated += [(now, row) for row in rows]
+    dated += [(now + timedelta(days=7), "E2,,{},Successful,Settlement,1,UGX,0")]
+    lines = (row.format(moment.strftime("%Y-%m-%dT%H:%M:%SZ")) for moment, row in dated)
+    return (_HEADER + "".join(f"{line}\n" for line in lines)).encode()
+
+
+def _arguments(*paths: Path, options: tuple[str, ...] = ()) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    commands.add_arguments(parser)
+    named = [word for path in paths for word in ("--statement", "mtn", str(path))]
+    return parser.parse_args([*named, *options])
+
+
+async def test_a_statement_that_agrees_and_one_that_does_not(
+    house: House, clock: SettableClock, tmp_path: Path
+) -> None:
+    number = f"PO{house.payout_reference.replace('-', '')[:20].upper()}"
+    agrees, differs = tmp_path / "agrees.csv", tmp_path / "differs.csv"
+    sale = "T1,ORD-1,{},Successful,Payment,100000,UGX,0"
+    payout = f"T2,{number},{{}},Successful,Transfer,50000,UGX,390"
+    agrees.write_bytes(_statement(clock.now_ms(), sale, payout))
+    differs.write_bytes(_statement(clock.now_ms(), "T3,ORD-9,{},Successful,Payment,7000,UGX,500"))
+    well = await commands.run(house.services, _arguments(agrees))
+    again = await commands.run(house.services, _arguments(agrees))
+    wrong = await commands.run(house.services, _arguments(differs))
+    assert (well.well, again.well, wrong.well) == (True, True, False)
+    assert well.lines[0].endswith("4 lines, 4 of them new")
+    assert again.lines[0].endswith("4 lines, 0 of them new")
+    told = [line for line in wrong.lines if line.startswith("  ")]
+    stranger = "  drift · only_at_provider · mtn collection collection:T3"
+    assert told == [
+        f"{stranger} · expected nothing · found UGX 7000",
+        "  note · fee_not_booked · fees of mtn · expected UGX 890 · found UGX 390",
+    ]
+    assert "statements         drift  1 drifts, 1 notes" in wrong.lines
+
+
+async def test_fees_are_booked_once_in_the_books_of_their_payment(
+    house: House, clock: SettableClock, tmp_path: Path
+) -> None:
+    path = tmp_path / "fees.csv"
+    sale = "T1,ORD-1,{},Successful,Payment,100000,UGX,500"
+    path.write_bytes(_statement(clock.now_ms(), sale))
+    told = [
+        await commands.run(house.services, _arguments(path, options=("--book-fees",)))
+        for _ in range(2)
+    ]
+    assert [report.lines[1] for report in told] == ["1 fees booked", "0 fees booked"]
+    held = await balances(house.services, house.tenant)
+    assert (held["provider_fee:mtn"], held["provider_clearing:mtn"]) == (500, 99_500)
+
+
+async def test_what_the_provider_does_not_have_is_missed(
+    house: House, clock: SettableClock
+) -> None:
+    content = _statement(clock.now_ms(), "T1,ORD-1,{},Successful,Payment,100000,UGX,0")
+    await _import(house, content)
+    assert await house.drifted() == []
+    other = await an_intent(house.services, house.tenant, house.payment.event_id)
+    await _change(house.services, "payments", "state = 'succeeded'")
+    items = await house.drifted()
+    reference = (await reference_of(house.services, other)).replace("-", "")
+    assert [item.finding for item in items] == [ItemFinding.MISSING_AT_PROVIDER]
+    assert items[0].subject.replace("-", "").endswith(reference)
+
+
+async def _import(house: House, content: bytes) -> service.Imported:
+    return await service.import_statement(house.services, Provider.MTN, "main", "a file", content)
+
+
+async def test_a_file_that_cannot_be_read_leaves_nothing(house: House, tmp_path: Path) -> None:
+    path = tmp_path / "broken.csv"
+    path.write_text(_HEADER + "T1,,never,Successful,Payment,1,UGX,0\n")
+    report = await commands.run(house.services, _arguments(path, tmp_path / "none.csv"))
+    assert not report.well
+    assert "line 2: column 'Date'" in report.lines[0]
+    with pytest.raises(StatementUnreadableError):
+        await _import(house, path.read_bytes())
+    async with house.services.database.reading(WORKER) as session:
+        for table in ("statement_files", "statement_lines", "recon_runs"):
+            assert await session.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+
+
+async def test_money_that_waits_is_noted_and_fails_nothing(
+    house: House, clock: SettableClock
+) -> None:
+    clock.advance(8 * 86_400_000)
+    items = await house.run()
+    assert [(item.finding, item.severity, item.found) for item in items] == [
+        (ItemFinding.AGED, Severity.NOTE, 100_000)
+    ]
+    assert await house.alarms() == []
+
+
+async def test_all_checks_see_one_moment(house: House) -> None:
+    seen: list[list[tuple[object, str, int]]] = []
+
+    async def look(session: AsyncSession, _: datetime) -> list[Item]:
+        seen.append([*await books.sums_of_books(session)])
+        await an_intent(house.services, house.tenant, house.payment.event_id)
+        await _change(house.services, "payments", "state = 'succeeded'")
+        found = await session.scalar(text("SELECT count(*) FROM finance_txns"))
+        seen[-1].append(("transactions", "", int(found or 0)))
+        return []
+
+    await service.run(house.services, RunSource.OPERATOR, (Check((), look),) * 2)
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("table", ["recon_runs", "recon_items", "statement_lines"])
+async def test_what_was_found_is_never_changed(house: House, table: str) -> None:
+    with pytest.raises(DBAPIError):
+        await house.superuser.execute(text(f"DELETE FROM {table}"))
