@@ -69,6 +69,10 @@ class GateWorkerObserver(Protocol):
         """Hear of a code that came while the kiosk cannot judge: perhaps an enrolment code."""
         ...
 
+    def on_code_passed_over(self, code: ShownCode) -> None:
+        """Hear of a code that waited too long, or came while the store could not be read."""
+        ...
+
     def network(self) -> NetworkConditions | None:
         """Give what sync knows; None until it has read whether this kiosk was revoked."""
         ...
@@ -146,10 +150,16 @@ class GateWorker:
             outlook = self._look(store)
         except GateError as error:
             self._wait_out(error)
+            if code is not None:
+                self._observer.on_code_passed_over(code)
             return
         self._observer.on_outlook(outlook)
-        if code is not None and self._waited_ms(code) <= WAITED_MS_MAX:
+        if code is None:
+            return
+        if self._waited_ms(code) <= WAITED_MS_MAX:
             self._meet(code, outlook, store)
+        else:
+            self._observer.on_code_passed_over(code)
 
     def _next_code(self) -> ShownCode | None:
         try:

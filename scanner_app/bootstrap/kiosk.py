@@ -100,6 +100,7 @@ class Kiosk:
         self._troubles: dict[str, str] = {}
         self._gate = GateWorker(self._open_store, self, machine, plan.direction)
         self._office = Office(OfficeParts(machine, self, self, plan.kiosk_name))
+        self._somebody_waits = False
         self._cameras = CodeSource(
             plan.camera, machine.clock.monotonic_ns, self, production=plan.production
         )
@@ -180,6 +181,16 @@ class Kiosk:
         waiting = {KioskPhase.AWAITING_ENROLMENT, KioskPhase.REVOKED}
         if code.text.startswith(ENROLMENT_PREFIX) and self._board.status.phase in waiting:
             self.enrol(lambda: EnrolmentCode.from_text(code.text))
+        self.on_code_passed_over(code)
+
+    def on_code_passed_over(self, code: ShownCode) -> None:
+        if code.text.startswith(ENROLMENT_PREFIX):
+            return
+        with self._situation_lock:
+            # They may hold it up still when the gate can judge.
+            self._somebody_waits = phase_of(self._situation) is not KioskPhase.SCANNING
+            if not self._somebody_waits:
+                self._cameras.new_codes.look_again()
 
     def network(self) -> NetworkConditions | None:
         return self._network
@@ -256,9 +267,13 @@ class Kiosk:
             situation = self._situation.with_changes(**changes)
             if situation == self._situation:
                 return
+            before, after = phase_of(self._situation), phase_of(situation)
             self._situation = situation
+            if after is KioskPhase.SCANNING and before is not after and self._somebody_waits:
+                self._somebody_waits = False
+                self._cameras.new_codes.look_again()
             self._board.report(
-                phase=phase_of(situation),
+                phase=after,
                 fault=fault_of_situation(situation),
                 snapshot_damaged=situation.newest_snapshot_damaged,
             )

@@ -91,11 +91,16 @@ class NewCodes:
         self._bodies = CodePresence(lambda reading: code_identity(reading.text))
         self._showings = CodePresence(lambda reading: showing_identity(reading.text))
         self._admitted: set[str] = set()
+        self._looks_again = False
         self._lock = threading.Lock()
 
     def observe(self, readings: Iterable[CodeReading], at_ns: int) -> tuple[CodeReading, ...]:
         """Give the readings to be judged; times must not run backwards."""
         seen = tuple(readings)
+        with self._lock:
+            looks_again, self._looks_again = self._looks_again, False
+        if looks_again:
+            self._showings.clear()
         arrived = {code_identity(reading.text) for reading in self._bodies.observe(seen, at_ns)}
         changed = self._showings.observe(seen, at_ns)
         nobody_there = not self._bodies.in_view(at_ns)
@@ -104,6 +109,13 @@ class NewCodes:
             return tuple(
                 reading for reading in changed if code_identity(reading.text) not in self._admitted
             )
+
+    def look_again(self) -> None:
+        """Judge whoever is in view and was not let through: they came when nobody could judge
+        them. Called from any thread.
+        """
+        with self._lock:
+            self._looks_again = True
 
     def admitted(self, text: str) -> None:
         """Remember that this code's holder was let through; called from the gate's thread."""

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from uuid import UUID
 
 import pytest
 
+from scanner_app.bootstrap.gate_worker import WAITED_MS_MAX
 from scanner_app.gate.gate_time import TimeAnchor
 from scanner_app.store.files import StoreFiles
 from scanner_app.store.keyring import KEY_FILE
@@ -122,6 +124,19 @@ def prepare(directory: Path, codes: int) -> None:
     boot_id = UUID(BOOT_ID_FILE.read_text().strip())
     side.times.save_anchor(TimeAnchor(NOW_MS, SystemClock().boottime_ns(), 0, boot_id))
     side.close()
+
+
+def test_a_phone_held_up_before_the_gate_can_judge_is_judged_when_it_can(
+    run: Run, tmp_path: Path
+) -> None:
+    prepare(tmp_path, 1)
+    (tmp_path / KEY_FILE).chmod(0o644)
+    kiosk = run(f"simulator:phone?text={quote(visitor_codes(1)[0])}")
+    kiosk.next(event="status", fault="key_file_exposed", camera="working")
+    # Longer than a code waits for its verdict.
+    threading.Event().wait(WAITED_MS_MAX / 1_000 + 1)
+    (tmp_path / KEY_FILE).chmod(0o600)
+    assert kiosk.next(event="verdict")["verdict"] == "ADMIT_PROVISIONAL"
 
 
 def test_a_phone_before_the_camera_is_admitted_offline_and_journaled(

@@ -46,6 +46,16 @@ def test_somebody_admitted_is_not_judged_again_in_the_next_windows() -> None:
     assert lane.sees(window(2), seconds=15) == []
 
 
+def test_whoever_nobody_could_judge_is_judged_when_somebody_can() -> None:
+    lane = Lane()
+    assert lane.sees(window(0)) == [window(0)]
+    lane.codes.look_again()
+    assert lane.sees(window(0)) == [window(0)]
+    lane.codes.admitted(window(0))
+    lane.codes.look_again()
+    assert lane.sees(window(0)) == []
+
+
 def test_a_refused_phone_that_corrects_itself_is_judged_again() -> None:
     lane = Lane()
     assert lane.sees(window(-9)) == [window(-9)]

@@ -11,23 +11,9 @@ from scanner_app.ui.verdict_screens import (
     Sound,
 )
 from shared.admission.verdict import Outcome, Refusal
+from tests.factories.contrast import contrast
 
 READABLE_CONTRAST = 7
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of an sRGB colour (WCAG 2.2)."""
-    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [
-        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
-        for channel in channels
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    darker, lighter = sorted((luminance(one), luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
 
 
 def test_every_wire_code_has_its_screen_and_there_are_no_others() -> None:
