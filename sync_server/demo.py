@@ -1,5 +1,5 @@
-"""Data to play with: an organizer, an event with gates, zones and ticket types, and a token to act
-with.
+"""Data to play with: an organizer and what its sales cost, an event with gates, zones and ticket
+types, and a token to act with.
 """
 
 from dataclasses import dataclass, field
@@ -18,15 +18,18 @@ from sync_server.deployments.schemas import (
 )
 from sync_server.identity import service as identity
 from sync_server.identity.callers import UserCaller
-from sync_server.identity.rules import SessionToken
+from sync_server.identity.rules import SessionToken, UserId
 from sync_server.kit.claims import WORKER, user_claims
 from sync_server.kit.instants import instant
 from sync_server.kit.server_keys import open_server_keys
 from sync_server.kit.services import Services
+from sync_server.orders import offers
+from sync_server.orders.rules import Bearer, FeeKind
+from sync_server.orders.schemas import NewFeeRule
 from sync_server.organizers import service as organizers
 from sync_server.organizers.callers import OrganizerCaller
 from sync_server.organizers.rules import Capability
-from sync_server.organizers.schemas import NewOrganizer
+from sync_server.organizers.schemas import NewMember, NewOrganizer
 from sync_server.tickets import service as tickets
 from sync_server.tickets.schemas import (
     TICKETS_PER_CALL_MAX,
@@ -42,6 +45,12 @@ TICKET_TYPES: Final = (
     NewTicketType(name="VIP", zones=frozenset({0, 1}), reentry_allowed=True),
     NewTicketType(name="Crew", zones=frozenset({0, 1, 2}), reentry_allowed=True, staff=True),
 )
+FEES: Final = (
+    ("platform_fee", FeeKind.PLATFORM_FEE, 500),
+    ("vat_on_fee", FeeKind.TAX_ON_FEES, 1_800),
+)
+"""Basis points; the organizer bears them."""
+_ACCOUNTANT: Final = frozenset({Capability.FINANCE_VIEW, Capability.PAYOUTS_APPROVE})
 _HOUR_MS: Final = 3_600_000
 
 
@@ -50,7 +59,9 @@ TICKETS_DEFAULT: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class DemoData:
-    """What was made; the token acts for the organizer's founder."""
+    """What was made; one token acts for the organizer's founder, the other for somebody who decides
+    on the payouts that the founder asks for.
+    """
 
     organizer_id: OrganizerId
     event_id: EventId
@@ -59,24 +70,37 @@ class DemoData:
     code: EnrolmentCodeShown = field(repr=False)
     tickets: tuple[ClaimedTicket, ...] = field(repr=False)
     token: SessionToken = field(repr=False)
+    accountant_token: SessionToken = field(repr=False)
 
 
 async def create_demo_data(services: Services, tickets_wanted: int = TICKETS_DEFAULT) -> DemoData:
     """Make one organizer with one event that begins now; each call makes another."""
     async with services.database.transaction(WORKER) as session:
-        user_id = await identity.add_user(session, services, "Demo organizer")
-        signed_in = await identity.start_session(session, services, user_id)
+        signed_in = await identity.add_operators_user(session, services, "Demo organizer")
+        accountant = await identity.add_operators_user(session, services, "Demo accountant")
     async with services.database.transaction(user_claims(signed_in.token)) as session:
-        founder = UserCaller(user_id, session)
+        founder = UserCaller(signed_in.user_id, session)
         wanted = NewOrganizer(name="Demo Events")
         organizer = await organizers.create_organizer(founder, services, wanted)
         organizer_id = OrganizerId(organizer.id)
-        caller = OrganizerCaller(user_id, session, organizer_id, frozenset(Capability))
+        caller = OrganizerCaller(signed_in.user_id, session, organizer_id, frozenset(Capability))
+        approver = NewMember(user_id=accountant.user_id, capabilities=_ACCOUNTANT)
+        await organizers.add_member(founder, services, organizer_id, approver)
         event_id = await _create_event(caller, services)
         issued = await _issue_tickets(caller, services, event_id, tickets_wanted)
         deployment, code = await _deploy(caller, services, event_id)
         floor = await catalog.load_event_floor(session, organizer_id, event_id)
-    return DemoData(organizer_id, event_id, deployment, floor.gates, code, issued, signed_in.token)
+    await _set_fees(services, signed_in.user_id, organizer_id)
+    return DemoData(
+        organizer_id=organizer_id,
+        event_id=event_id,
+        deployment=deployment,
+        gates=floor.gates,
+        code=code,
+        tickets=issued,
+        token=signed_in.token,
+        accountant_token=accountant.token,
+    )
 
 
 async def _issue_tickets(
@@ -95,6 +119,19 @@ async def _issue_tickets(
         made = await tickets.issue_tickets(caller, services, event_id, some)
         issued.extend(made.tickets)
     return tuple(issued)
+
+
+async def _set_fees(services: Services, founder_id: UserId, organizer_id: OrganizerId) -> None:
+    """Rules for this organizer alone, that whoever runs this command sets as an admin would."""
+    for name, kind, basis_points in FEES:
+        wanted = NewFeeRule(
+            name=name,
+            organizer_id=organizer_id,
+            kind=kind,
+            bearer=Bearer.ORGANIZER,
+            basis_points=basis_points,
+        )
+        await offers.add_fee_rule(services, founder_id, wanted)
 
 
 async def _deploy(

@@ -34,14 +34,19 @@ class Source:
         return self.text.count("\n")
 
 
-@cache
 def python_sources(*folders: str) -> tuple[Source, ...]:
     """Read every Python file below the folders named; a folder that is not there holds none."""
+    below = tuple(f"{folder}/" for folder in folders)
     return tuple(
-        Source(path, text, ast.parse(text))
+        _parsed(path, text)
         for path, text in text_files()
-        if path.endswith(".py") and path.startswith(tuple(f"{folder}/" for folder in folders))
+        if path.endswith(".py") and path.startswith(below)
     )
+
+
+@cache
+def _parsed(path: str, text: str) -> Source:
+    return Source(path, text, ast.parse(text))
 
 
 @cache

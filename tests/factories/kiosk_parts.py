@@ -76,6 +76,9 @@ class GateAudience:
     def on_code_without_gate(self, code: ShownCode) -> None:
         self.log.note(code)
 
+    def on_code_passed_over(self, code: ShownCode) -> None:
+        """Nobody is before this gate."""
+
     def network(self) -> NetworkConditions | None:
         return self.conditions
 

@@ -163,7 +163,8 @@ class Door:
         return f"{self.event_path}/deployments/{self.deployment_id}"
 
     async def post(self, place: str, json: object = None) -> httpx.Response:
-        return await self.client.post(f"{self.path}{place}", json=json, headers=self.tenant.headers)
+        headers = {**self.tenant.headers, **new_key()}
+        return await self.client.post(f"{self.path}{place}", json=json, headers=headers)
 
     async def get(self, place: str) -> httpx.Response:
         return await self.client.get(f"{self.path}{place}", headers=self.tenant.headers)
@@ -179,6 +180,7 @@ class Door:
         listed = await self.client.get(f"{self.event_path}/ticket-types", headers=headers)
         type_id = listed.json()["items"][0]["id"]
         body = {"tickets": [{"ticket_type_id": type_id, "holder_name": "Amina"}] * count}
+        headers = {**headers, **new_key()}
         answer = await self.client.post(f"{self.event_path}/tickets", json=body, headers=headers)
         assert answer.status_code == 201, answer.text
         return list(answer.json()["tickets"])
@@ -204,6 +206,11 @@ async def make_door(
     answer = await client.post(f"{path}/deployments", json=body, headers=tenant.headers)
     assert answer.status_code == 201, answer.text
     return Door(client, tenant, event_id, answer.json()["id"], gate_id)
+
+
+def new_key() -> dict[str, str]:
+    """Head a request that makes something new."""
+    return {"Idempotency-Key": token_bytes(16).hex()}
 
 
 def plain(value: str) -> bytes:

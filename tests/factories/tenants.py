@@ -15,11 +15,16 @@ from sync_server.identity.callers import UserCaller
 from sync_server.identity.rules import SessionToken, UserId
 from sync_server.kit.claims import WORKER, Claims, user_claims
 from sync_server.kit.services import Services
+from sync_server.media.callers import Sender
+from sync_server.media.repository import Place
+from sync_server.media.rules import Bucket
 from sync_server.organizers import service as organizers
 from sync_server.organizers.callers import OrganizerCaller
 from sync_server.organizers.rules import Capability
 from sync_server.organizers.schemas import NewMember, NewOrganizer
-from tests.factories.team import confirm_address, furnish_team
+from tests.factories.files import a_pdf, a_photo, keep
+from tests.factories.openid import link_identity
+from tests.factories.team import add_passkey, confirm_address, furnish_team
 
 BASE_TIME = datetime(2026, 12, 1, tzinfo=UTC)
 PUBLIC_URL = "http://127.0.0.1"
@@ -100,8 +105,17 @@ async def furnish(services: Services, tenant: Tenant) -> None:
     await make_member(services, tenant)
     address = f"{tenant.founder.user_id}@example.org"
     await confirm_address(services, tenant.founder.user_id, address)
+    await link_identity(services, tenant.founder.user_id, address)
+    await add_passkey(services, tenant.founder.user_id)
     async with services.database.transaction(tenant.claims) as session:
         await furnish_team(services, founder_caller(tenant, session))
+    for bucket, content in (
+        (Bucket.MARKETING_MEDIA, a_photo(400)),
+        (Bucket.ORGANIZER_DOCUMENTS, a_pdf()),
+    ):
+        place = Place(tenant.organizer_id, bucket)
+        sender = Sender(tenant.claims, place, tenant.founder.user_id, "a file")
+        await keep(services, sender, content)
     subject = Subject("organizer", "its own", tenant.organizer_id)
     async with services.database.transaction(tenant.claims) as session:
         await audit.record_action(session, services, Action("furnish", subject))

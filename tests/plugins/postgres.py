@@ -18,30 +18,32 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from shared.clock import SettableClock, system_clock
+from shared.clock import Clock, SettableClock, system_clock
 from shared.ids import EventId
 from sync_server.app import create_app
+from sync_server.composition import WEBHOOK_SOURCES, registered_jobs
 from sync_server.kit.database import Database, DatabaseLimits
 from sync_server.kit.embedded_postgres import (
     ADMINISTRATOR,
     EmbeddedPostgres,
     start_embedded_postgres,
 )
+from sync_server.kit.jobs import Jobs
 from sync_server.kit.keys import MASTER_KEY_BYTES, KeySealer, MasterKey
 from sync_server.kit.mail import MailboxFolder
 from sync_server.kit.services import Services
 from sync_server.migrations import roles, runner
+from tests.factories.serving import served
 from tests.factories.tenants import PUBLIC_URL, Tenant, make_event, make_tenant
 
 _FOLDER = Path(tempfile.gettempdir()) / f"zeraket-tests-{os.getuid()}"
@@ -74,6 +76,10 @@ class ClonedDatabase:
     @property
     def login_url(self) -> str:
         return self.cluster.login_url(self.name)
+
+    @property
+    def worker_url(self) -> str:
+        return self.cluster.url(roles.WORKER_LOGIN, self.name)
 
     @property
     def administrator_url(self) -> str:
@@ -124,7 +130,14 @@ def _abandoned(database: str) -> bool:
 @pytest.fixture(scope="session")
 def cloned_database(embedded_cluster: Cluster) -> Iterator[ClonedDatabase]:
     """A clone of the migrated template, dropped when the worker ends."""
-    clone = _new_name(embedded_cluster)
+    with spare_clone(embedded_cluster) as clone:
+        yield clone
+
+
+@contextlib.contextmanager
+def spare_clone(cluster: Cluster) -> Iterator[ClonedDatabase]:
+    """A migrated clone for whoever shares it, outside every event loop."""
+    clone = _new_name(cluster)
     asyncio.run(_clone(clone))
     yield clone
     asyncio.run(_drop(clone))
@@ -220,9 +233,18 @@ async def empty_database(any_cluster: Cluster) -> AsyncIterator[ClonedDatabase]:
 
 
 @pytest.fixture
+async def any_spare_database(any_cluster: Cluster) -> AsyncIterator[ClonedDatabase]:
+    """A migrated clone of any version, for one test that breaks it."""
+    clone = _new_name(any_cluster)
+    await _clone(clone)
+    yield clone
+    await _drop(clone)
+
+
+@pytest.fixture
 async def database(cloned_database: ClonedDatabase) -> AsyncIterator[Database]:
-    """The login role's pool on this worker's clone."""
-    opened = Database(cloned_database.login_url, DatabaseLimits(connections_max=5))
+    """The login roles' pools on this worker's clone."""
+    opened = Database(cloned_database.login_url, DatabaseLimits(connections_max=10))
     yield opened
     await opened.close()
 
@@ -247,6 +269,11 @@ def services(database: Database, clock: SettableClock, tmp_path: Path) -> Servic
 
 def services_on(database: Database, clock: SettableClock, folder: Path) -> Services:
     """What a server would be handed, with a clock and a folder of the test's own."""
+    return services_with(database, clock, folder, registered_jobs(WEBHOOK_SOURCES))
+
+
+def services_with(database: Database, clock: Clock, folder: Path, jobs: Jobs) -> Services:
+    """The same with jobs of the test's own."""
     return Services(
         database=database,
         key_sealer=KeySealer((MasterKey(secrets.token_bytes(MASTER_KEY_BYTES)),)),
@@ -255,11 +282,13 @@ def services_on(database: Database, clock: SettableClock, folder: Path) -> Servi
         public_url=PUBLIC_URL,
         data_directory=folder,
         mail=MailboxFolder(folder / "mail", clock, "ZERAKET <gate@example.org>"),
+        jobs=jobs,
     )
 
 
 @contextlib.asynccontextmanager
-async def _given(services: Services) -> AsyncIterator[Services]:
+async def given(services: Services) -> AsyncIterator[Services]:
+    """A source of services that are there already."""
     yield services
 
 
@@ -268,7 +297,7 @@ async def app_client(services: Services) -> AsyncIterator[httpx.AsyncClient]:
     """The whole application in this process; unexpected errors come as answers, as they would
     outside.
     """
-    app = create_app(partial(_given, services))
+    app = create_app(partial(given, services))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
@@ -277,33 +306,29 @@ async def app_client(services: Services) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-class _AnnouncingServer(uvicorn.Server):
-    """Says when it listens, so that nobody has to look again and again."""
+@pytest.fixture
+async def live_server(services: Services) -> AsyncIterator[str]:
+    """The server behind a real socket on loopback; gives its address."""
+    async with served(create_app(partial(given, services))) as address:
+        yield address
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            await super().startup(sockets)
-        finally:
-            self.listening.set()
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A server that knows the address under which a browser finds it."""
+
+    url: str
+    services: Services
 
 
 @pytest.fixture
-async def live_server(services: Services) -> AsyncIterator[str]:
-    """The application behind a real socket on loopback; gives its address."""
-    app = create_app(partial(_given, services))
-    server = _AnnouncingServer(
-        uvicorn.Config(app, host="127.0.0.1", port=0, access_log=False, log_level="warning"),
-    )
-    serving = asyncio.create_task(server.serve())
-    await server.listening.wait()
-    (listener,) = server.servers[0].sockets
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    await serving
+async def live_site(services: Services) -> AsyncIterator[Site]:
+    """The application for browsers: they trust http://localhost as they trust https://."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://localhost:{listener.getsockname()[1]}"
+        site = Site(url, replace(services, public_url=url))
+        async with served(create_app(partial(given, site.services)), listener):
+            yield site
 
 
 @pytest.fixture

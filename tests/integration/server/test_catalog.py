@@ -5,6 +5,7 @@ from uuid import UUID
 import httpx
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.credentials.keys import verifies_ed25519
@@ -13,6 +14,7 @@ from shared.ids import EventId
 from sync_server.catalog import service as catalog
 from sync_server.catalog.errors import EventNotFoundError, TicketTypeNotFoundError
 from sync_server.kit.claims import WORKER
+from sync_server.kit.database import sqlstate
 from sync_server.kit.keys import SealBrokenError
 from sync_server.kit.services import Services
 from sync_server.organizers.rules import Capability
@@ -40,13 +42,13 @@ async def test_an_event_is_made_once_and_read_back(
     assert (again.status_code, again.json()["code"]) == (409, "already_exists")
 
 
-async def test_the_same_id_under_two_organizers_tells_neither_of_the_other(
+async def test_no_organizer_gives_its_event_the_id_of_anothers(
     app_client: httpx.AsyncClient, other_tenant: Tenant, event_id: EventId
 ) -> None:
     body = {**EVENT, "id": str(event_id)}
     url = f"{other_tenant.path}/events"
     answer = await app_client.post(url, json=body, headers=other_tenant.headers)
-    assert answer.status_code == 201
+    assert (answer.status_code, answer.json()["code"]) == (409, "already_exists")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ async def test_a_made_up_cursor_is_refused(
 async def test_an_event_has_a_key_set_and_an_issuer_key_that_signs(
     services: Services, tenant: Tenant, event_id: EventId
 ) -> None:
-    async with services.database.reading(tenant.claims) as session:
+    async with services.database.reading(WORKER) as session:
         keys = await catalog.load_event_keys(session, services, tenant.organizer_id, event_id)
     issuer = keys.current_issuer_key
     signature = issuer.private_key.sign(b"message")
@@ -226,7 +228,33 @@ async def test_keys_are_not_for_members_who_issue_no_tickets(
     member = await make_member(services, tenant, Capability.EVENT_MANAGE)
     async with services.database.reading(member.claims) as session:
         with pytest.raises(EventNotFoundError):
+            await catalog.current_issuer_key_id(session, tenant.organizer_id, event_id)
+
+
+async def test_what_is_sealed_in_keys_is_not_for_members_at_all(
+    services: Services, tenant: Tenant, event_id: EventId
+) -> None:
+    with pytest.raises(DBAPIError) as refused:
+        async with services.database.reading(tenant.claims) as session:
             await catalog.load_event_keys(session, services, tenant.organizer_id, event_id)
+    assert sqlstate(refused.value.orig) == "42501"
+
+
+async def test_tickets_are_made_under_the_newest_key_that_is_active(
+    services: Services, tenant: Tenant, event_id: EventId, administrator: AsyncConnection
+) -> None:
+    await administrator.execute(_TWO_MORE_KEYS, {"event_id": event_id})
+    async with services.database.reading(tenant.claims) as session:
+        found = await catalog.current_issuer_key_id(session, tenant.organizer_id, event_id)
+    assert found == 2
+
+
+_TWO_MORE_KEYS = text("""
+    INSERT INTO issuer_keys
+    SELECT organizer_id, event_id, gen_random_uuid(), more.ikid, public_key, sealed_private_key,
+        more.ikid = 2, created_at + make_interval(days => more.ikid)
+    FROM issuer_keys, (VALUES (2), (3)) AS more (ikid) WHERE event_id = :event_id
+""")
 
 
 async def test_a_sealed_key_moved_to_another_row_does_not_open(

@@ -37,6 +37,7 @@ def configured(cloned_database: ClonedDatabase, tmp_path: Path) -> dict[str, str
     """A server on a database of its own."""
     return {
         "ZERAKET_DATABASE_URL": cloned_database.login_url,
+        "ZERAKET_WORKER_DATABASE_URL": cloned_database.worker_url,
         "ZERAKET_MIGRATION_DATABASE_URL": cloned_database.administrator_url,
         "ZERAKET_DATA_DIRECTORY": str(tmp_path),
         "ZERAKET_MASTER_KEY": MASTER_KEY,
@@ -99,6 +100,13 @@ def test_a_master_key_that_cannot_be_used_is_said_in_words(configured: dict[str,
     assert "openssl rand" in ran.stderr
 
 
+def test_a_store_that_cannot_be_used_is_said_in_words(configured: dict[str, str]) -> None:
+    ran = _run({**configured, "ZERAKET_STORAGE_URL": "s3://media"}, "serve")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "ZERAKET_STORAGE_SECRET_KEY" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_an_unknown_command_shows_the_usage() -> None:
     assert "usage: zeraket-server" in _run({}, "nonsense").stderr
 
@@ -114,7 +122,9 @@ def test_doctor_finds_a_sound_installation_sound(configured: dict[str, str]) -> 
     [
         ({"ZERAKET_MASTER_KEY": "00"}, "FAULT master key"),
         ({"ZERAKET_PUBLIC_URL": "http://x"}, "FAULT setting ZERAKET_PUBLIC_URL"),
+        ({"ZERAKET_PUBLIC_URL": "https://192.0.2.7"}, "FAULT passkeys"),
         ({"ZERAKET_DATABASE_URL": "postgresql+asyncpg://x@/x?host=/nowhere"}, "FAULT database"),
+        ({"ZERAKET_STORAGE_URL": "s3://media"}, "FAULT storage"),
     ],
 )
 def test_doctor_names_each_fault(
@@ -126,9 +136,32 @@ def test_doctor_names_each_fault(
     assert "Traceback" not in ran.stderr
 
 
-def test_doctor_warns_of_a_login_role_with_rights(configured: dict[str, str]) -> None:
-    superuser = {"ZERAKET_DATABASE_URL": configured["ZERAKET_MIGRATION_DATABASE_URL"]}
-    assert "FAULT login role" in _run({**configured, **superuser}, "doctor").stdout
+def test_doctor_says_on_a_desk_that_passkeys_are_off(configured: dict[str, str]) -> None:
+    ran = _run(configured, "doctor")
+    assert "ok    passkeys (are off: browsers make none for an IP address" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "given", "said"),
+    [
+        ("ZERAKET_DATABASE_URL", "ZERAKET_MIGRATION_DATABASE_URL", "FAULT login role: postgres"),
+        ("ZERAKET_DATABASE_URL", "ZERAKET_WORKER_DATABASE_URL", "it should be zeraket_login and"),
+        ("ZERAKET_WORKER_DATABASE_URL", "ZERAKET_DATABASE_URL", "FAULT worker's login role"),
+    ],
+)
+def test_doctor_warns_of_a_login_role_that_may_do_what_it_should_not(
+    configured: dict[str, str], setting: str, given: str, said: str
+) -> None:
+    ran = _run({**configured, setting: configured[given]}, "doctor")
+    assert said in ran.stdout
+    assert ran.returncode == 1
+
+
+def test_doctor_says_that_the_worker_cannot_log_in(configured: dict[str, str]) -> None:
+    nobody = configured["ZERAKET_DATABASE_URL"].replace("zeraket_login", "zeraket_nobody")
+    ran = _run({**configured, "ZERAKET_WORKER_DATABASE_URL": nobody}, "doctor")
+    assert "FAULT worker's login role: cannot log in" in ran.stdout
+    assert "ok    clock" in ran.stdout
 
 
 def test_doctor_notices_a_database_without_migrations(

@@ -1,11 +1,15 @@
 """Problems, sign-in and readiness, on the whole application."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.ids import EventId
 from sync_server.kit.services import Services
+from tests.factories.jobs import client_of
 from tests.factories.tenants import Tenant, make_person
 
 _CUT = """
@@ -131,4 +135,38 @@ async def test_every_endpoint_says_who_may_call_it(app_client: httpx.AsyncClient
         if "security" not in operation
     ]
     assert {"get /health", "get /ready"} <= set(is_open)
-    assert [each for each in is_open if "/organizers" in each or "/me" in each] == []
+    assert [each for each in is_open if "/v1/organizers" in each or "/v1/me" in each] == []
+
+
+@pytest.mark.parametrize("name", ["a\\u0000b", "a\\ud800b", "\\udfff"])
+async def test_what_no_text_can_hold_is_refused_and_not_a_fault(
+    app_client: httpx.AsyncClient, tenant: Tenant, event_id: EventId, name: str
+) -> None:
+    answer = await app_client.post(
+        f"{tenant.path}/events/{event_id}/zones",
+        content=f'{{"name": "{name}"}}',
+        headers={**tenant.headers, "Content-Type": "application/json"},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")
+
+
+async def test_whoever_sends_too_much_is_told_how_long_to_wait(
+    services: Services, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    async with client_of(replace(services, requests_per_minute=3)) as client:
+        answers = [await client.get("/v1/organizers", headers=tenant.headers) for _ in range(4)]
+        other = await client.get("/v1/organizers", headers=other_tenant.headers)
+        health = await client.get("/health", headers=tenant.headers)
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[0].headers["ratelimit"] == '"requests";r=2;t=20'
+    assert answers[3].json()["code"] == "too_many_requests"
+    assert answers[3].headers["retry-after"] == "20"
+    assert (other.status_code, health.status_code) == (200, 200)
+
+
+async def test_a_network_of_buyers_without_tokens_may_send_ten_times_as_much(
+    services: Services,
+) -> None:
+    async with client_of(replace(services, requests_per_minute=3)) as client:
+        answers = [await client.get("/openapi.json") for _ in range(31)]
+    assert [answer.status_code for answer in answers] == [200] * 30 + [429]

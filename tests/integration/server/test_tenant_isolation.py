@@ -1,41 +1,57 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
-from shared.clock import SettableClock
 from sync_server.kit.database import Database
-from tests.factories.gate_rows import fill_gate_tables
-from tests.factories.tenants import Tenant, furnish, make_event, make_tenant
 from tests.integration.server.isolation import Matrix
-from tests.plugins.postgres import ClonedDatabase, connected, services_on
+from tests.integration.server.reach import Principal
+from tests.integration.server.two_tenants import furnish_both
+from tests.plugins.postgres import ClonedDatabase, connected, spare_clone
+
+
+@dataclass(frozen=True, slots=True)
+class _Furnished:
+    """Two tenants alone in a database, and what the superuser found out about them."""
+
+    place: ClonedDatabase
+    principals: tuple[Principal, ...]
+    known: dict[tuple[object, ...], Any]
+
+
+@pytest.fixture(
+    scope="module",
+    params=["embedded_cluster", pytest.param("postgres15_cluster", marks=pytest.mark.postgres15)],
+)
+def furnished(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[_Furnished]:
+    """One database of each version: every test leaves its policies as they were."""
+    with spare_clone(request.getfixturevalue(request.param)) as place:
+        principals = asyncio.run(furnish_both(place, tmp_path_factory.mktemp("isolated")))
+        yield _Furnished(place, principals, {})
 
 
 @pytest.fixture
-async def matrix(
-    spare_database: ClonedDatabase, clock: SettableClock, tmp_path: Path
-) -> AsyncIterator[Matrix]:
-    """Two tenants with an event each, alone in a database."""
-    database = Database(spare_database.login_url)
-    services = services_on(database, clock, tmp_path)
-    tenants: list[Tenant] = []
-    async with connected(spare_database.administrator_url) as administrator:
-        for name in ("Nile Nights", "Lake Sounds"):
-            tenant = await make_tenant(services, name)
-            await furnish(services, tenant)
-            await fill_gate_tables(administrator, tenant, await make_event(services, tenant))
-            await administrator.execute(
-                text("INSERT INTO user_roles (user_id, role) VALUES (:user_id, 'admin')"),
-                {"user_id": tenant.founder.user_id},
-            )
-            tenants.append(tenant)
-        yield Matrix(database, administrator, *tenants)
+async def matrix(furnished: _Furnished) -> AsyncIterator[Matrix]:
+    database = Database(furnished.place.login_url)
+    superuser = create_async_engine(furnished.place.administrator_url, poolclass=NullPool)
+    async with (
+        connected(furnished.place.administrator_url) as administrator,
+        superuser.connect() as stepping,
+    ):
+        yield Matrix(database, administrator, stepping, furnished.principals, furnished.known)
+    await superuser.dispose()
     await database.close()
 
 
-async def test_no_command_on_any_table_crosses_from_one_tenant_to_another(matrix: Matrix) -> None:
+async def test_every_command_reaches_what_it_should_and_no_more(matrix: Matrix) -> None:
     assert await matrix.violations() == []
 
 
@@ -45,52 +61,100 @@ async def test_nobody_and_tokens_of_another_kind_reach_no_row(matrix: Matrix) ->
 
 async def test_the_matrix_notices_every_policy_that_is_dropped(matrix: Matrix) -> None:
     unnoticed = []
-    before = await matrix.violations()
-    for policy in await _policies(matrix, "SELECT", "UPDATE", "DELETE"):
-        await _run(matrix, "DROP POLICY {policyname} ON {tablename}", policy)
-        unnoticed += [policy["policyname"]] if await matrix.violations() == before else []
-        await _run(matrix, _RECREATE[policy["cmd"]], policy)
+    for policy in await _policies(matrix):
+        await matrix.administrator.execute(text(policy.drop))
+        unnoticed += [] if await _noticed(matrix, policy) else [policy.name]
+        await matrix.administrator.execute(text(policy.create(policy.using, policy.check)))
     assert unnoticed == []
 
 
 async def test_the_matrix_notices_every_policy_that_is_opened_to_all(matrix: Matrix) -> None:
     unnoticed = []
-    before = await matrix.violations()
-    for policy in await _policies(matrix, "SELECT", "INSERT", "UPDATE", "DELETE"):
-        everything = {**policy, "qual": "true", "with_check": "true"}
-        await _run(matrix, "DROP POLICY {policyname} ON {tablename}", policy)
-        await _run(matrix, _RECREATE[policy["cmd"]], everything)
-        unnoticed += [policy["policyname"]] if await matrix.violations() == before else []
-        await _run(matrix, "DROP POLICY {policyname} ON {tablename}", policy)
-        await _run(matrix, _RECREATE[policy["cmd"]], policy)
+    narrow = [policy for policy in await _policies(matrix) if not policy.is_open]
+    for policy in narrow:
+        await matrix.administrator.execute(text(policy.drop))
+        await matrix.administrator.execute(text(policy.create("true", "true")))
+        unnoticed += [] if await _noticed(matrix, policy) else [policy.name]
+        await matrix.administrator.execute(text(policy.drop))
+        await matrix.administrator.execute(text(policy.create(policy.using, policy.check)))
     assert unnoticed == []
+    assert len(narrow) > 100
 
 
-async def test_the_matrix_notices_a_table_without_row_level_security(matrix: Matrix) -> None:
-    before = await matrix.violations()
-    await matrix.administrator.execute(text("ALTER TABLE gates DISABLE ROW LEVEL SECURITY"))
-    assert await matrix.violations() != before
+async def test_the_matrix_notices_a_kiosks_policy_that_forgets_the_organizer(
+    matrix: Matrix,
+) -> None:
+    unnoticed = []
+    named = [policy for policy in await _policies(matrix) if _TENANT.search(policy.using or "")]
+    for policy in named:
+        forgetful = _TENANT.sub("true", policy.using or "")
+        await matrix.administrator.execute(text(policy.drop))
+        await matrix.administrator.execute(text(policy.create(forgetful, policy.check)))
+        unnoticed += [] if await _noticed(matrix, policy) else [policy.name]
+        await matrix.administrator.execute(text(policy.drop))
+        await matrix.administrator.execute(text(policy.create(policy.using, policy.check)))
+    assert unnoticed == []
+    assert len(named) >= 10
 
 
-_RECREATE = {
-    "SELECT": "CREATE POLICY {policyname} ON {tablename} FOR SELECT TO zeraket_app USING ({qual})",
-    "DELETE": "CREATE POLICY {policyname} ON {tablename} FOR DELETE TO zeraket_app USING ({qual})",
-    "INSERT": "CREATE POLICY {policyname} ON {tablename} FOR INSERT TO zeraket_app"
-    " WITH CHECK ({with_check})",
-    "UPDATE": "CREATE POLICY {policyname} ON {tablename} FOR UPDATE TO zeraket_app"
-    " USING ({qual}) WITH CHECK ({with_check})",
-}
+_TENANT = re.compile(r"organizer_id = \( SELECT private\.my_scanner_organizer_id\(\)[^)]*\)")
 
 
-async def _policies(matrix: Matrix, *commands: str) -> list[RowMapping]:
+@pytest.mark.parametrize("whom", ["ROW LEVEL SECURITY", "FORCE ROW LEVEL SECURITY"])
+async def test_the_matrix_notices_every_table_without_row_level_security(
+    matrix: Matrix, whom: str
+) -> None:
+    off = {"ROW LEVEL SECURITY": "DISABLE ROW LEVEL SECURITY"}.get(whom, f"NO {whom}")
+    on = {"ROW LEVEL SECURITY": "ENABLE ROW LEVEL SECURITY"}.get(whom, whom)
+    unnoticed = []
+    for table in await matrix.tables():
+        await matrix.administrator.execute(text(f"ALTER TABLE {table} {off}"))
+        unnoticed += [] if await matrix.is_violated([table]) else [table]
+        await matrix.administrator.execute(text(f"ALTER TABLE {table} {on}"))
+    # Whoever may touch the version at all sees the one row there is.
+    assert unnoticed == ["migrations.alembic_version"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """One row of `pg_policies`, and how to make it again."""
+
+    name: str
+    schema: str
+    table: str
+    permissive: str
+    roles: tuple[str, ...]
+    command: str
+    using: str | None
+    check: str | None
+
+    @property
+    def is_open(self) -> bool:
+        return self.using == "true" and self.check is None
+
+    @property
+    def drop(self) -> str:
+        return f"DROP POLICY {self.name} ON {self.schema}.{self.table}"
+
+    def create(self, using: str | None, check: str | None) -> str:
+        """Say it with these conditions, as far as it has them."""
+        using = "" if self.using is None else f"USING ({using})"
+        check = "" if self.check is None else f"WITH CHECK ({check})"
+        return (
+            f"CREATE POLICY {self.name} ON {self.schema}.{self.table} AS {self.permissive}"
+            f" FOR {self.command} TO {', '.join(self.roles)} {using} {check}"
+        )
+
+
+async def _policies(matrix: Matrix) -> list[_Policy]:
     query = text(
-        "SELECT policyname, tablename, cmd, qual, with_check FROM pg_policies"
-        " WHERE schemaname = 'public' AND roles = '{zeraket_app}' AND cmd = ANY(:commands)",
+        "SELECT policyname, schemaname, tablename, permissive, roles::text[], cmd, qual, with_check"
+        " FROM pg_policies ORDER BY policyname",
     )
-    found = await matrix.administrator.execute(query, {"commands": list(commands)})
-    return list(found.mappings())
+    return [_Policy(*row) for row in await matrix.administrator.execute(query)]
 
 
-async def _run(matrix: Matrix, statement: str, values: object) -> None:
-    assert isinstance(values, dict | RowMapping)
-    await matrix.administrator.execute(text(statement.format(**values)))
+async def _noticed(matrix: Matrix, policy: _Policy) -> bool:
+    """Try again what the policy decides about; before it was changed nothing was amiss."""
+    commands = () if policy.command == "ALL" else (policy.command,)
+    return await matrix.is_violated([policy.table], policy.roles, commands)

@@ -1,11 +1,15 @@
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from structlog.contextvars import bound_contextvars
 
+from sync_server.audit import service as audit
+from sync_server.audit.rules import Action, Subject
 from sync_server.identity import service as identity
 from sync_server.identity.models import User
 from sync_server.kit.claims import ANONYMOUS, WORKER, Claims, DatabaseRole, token_hash, user_claims
@@ -63,18 +67,99 @@ async def test_nothing_of_a_caller_is_left_on_the_connection(
     await single.close()
 
 
-@pytest.mark.parametrize("leak", ["SET zeraket.token = 'left behind'", "SET ROLE zeraket_worker"])
-async def test_a_connection_that_leaks_is_noticed_and_thrown_away(
-    cloned_database: ClonedDatabase, leak: str
+async def test_a_connection_that_keeps_a_role_is_noticed_and_thrown_away(
+    cloned_database: ClonedDatabase,
 ) -> None:
     single = Database(cloned_database.login_url, DatabaseLimits(connections_max=1))
     async with single.engine.connect() as connection:
-        await connection.execute(text(leak))
+        await connection.execute(text("SET ROLE zeraket_wallet"))
         await connection.commit()
     with pytest.raises(ClaimsLeakedError):
         await _who(single)
     assert await _who(single) == ("zeraket_app", "")
     await single.close()
+
+
+async def _fail(database: Database, claims: Claims) -> None:
+    async with database.transaction(claims) as session:
+        await session.execute(_MINE)
+        message = "half-way"
+        raise RuntimeError(message)
+
+
+async def _time_out(database: Database, claims: Claims) -> None:
+    async with database.transaction(claims) as session:
+        await session.execute(text("SELECT pg_sleep(20)"))
+
+
+async def _be_refused(database: Database, claims: Claims) -> None:
+    async with database.transaction(claims) as session:
+        await session.execute(text("SELECT * FROM user_passwords"))
+
+
+@pytest.mark.parametrize(
+    ("end", "error"), [(_fail, RuntimeError), (_time_out, DBAPIError), (_be_refused, DBAPIError)]
+)
+async def test_nothing_of_a_caller_is_left_by_a_transaction_that_failed(
+    cloned_database: ClonedDatabase,
+    tenant: Tenant,
+    end: Callable[[Database, Claims], Awaitable[None]],
+    error: type[Exception],
+) -> None:
+    limits = DatabaseLimits(statement_milliseconds=300, connections_max=1)
+    single = Database(cloned_database.login_url, limits)
+    with pytest.raises(error):
+        await end(single, tenant.claims)
+    assert await _who(single) == ("zeraket_app", "")
+    async with single.transaction(ANONYMOUS) as session:
+        assert await session.scalar(_MINE) is None
+    await single.close()
+
+
+async def test_nothing_of_a_caller_is_left_by_a_task_that_was_cancelled(
+    cloned_database: ClonedDatabase, administrator: AsyncConnection, tenant: Tenant
+) -> None:
+    single = Database(cloned_database.login_url, DatabaseLimits(connections_max=1))
+    lock = text("SELECT pg_advisory_xact_lock(616161)")
+    waiting = text(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 616161"
+        " AND NOT granted",
+    )
+
+    async def wait_for_the_lock() -> None:
+        async with single.transaction(tenant.claims) as session:
+            await session.execute(lock)
+
+    async with single.transaction(WORKER) as holder:
+        await holder.execute(lock)
+        task = asyncio.create_task(wait_for_the_lock())
+        while not await administrator.scalar(waiting):
+            pass
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await _who(single) == ("zeraket_app", "")
+        while await administrator.scalar(waiting):
+            pass
+    async with single.transaction(ANONYMOUS) as session:
+        assert await session.scalar(_MINE) is None
+    await single.close()
+
+
+async def test_the_database_knows_which_request_it_serves(database: Database) -> None:
+    shown = text(
+        "SELECT current_setting('application_name'), current_setting('zeraket.request_id')"
+    )
+    with bound_contextvars(request_id="0123456789abcdef0123456789abcdef"):
+        async with database.reading(ANONYMOUS) as session:
+            served = tuple((await session.execute(shown)).one())
+    async with database.reading(ANONYMOUS) as session:
+        afterwards = tuple((await session.execute(shown)).one())
+    assert served == (
+        "zeraket-server 0123456789abcdef0123456789abcdef",
+        "0123456789abcdef0123456789abcdef",
+    )
+    assert afterwards == ("zeraket-server", "")
 
 
 async def _who(database: Database) -> tuple[object, ...]:
@@ -146,7 +231,56 @@ async def test_an_administrator_is_known_by_role_in_the_database(
     grant = text("INSERT INTO user_roles VALUES (:id, 'admin')")
     await administrator.execute(grant, {"id": tenant.founder.user_id})
     async with database.reading(tenant.claims) as session:
+        assert await session.scalar(question) is False
+    await administrator.execute(_PROVE, {"id": tenant.founder.user_id})
+    async with database.reading(tenant.claims) as session:
         assert await session.scalar(question) is True
+
+
+async def test_a_second_factor_in_another_session_makes_no_admin_of_this_one(
+    database: Database, administrator: AsyncConnection, services: Services, tenant: Tenant
+) -> None:
+    async with database.transaction(WORKER) as session:
+        other = await identity.start_session(session, services, tenant.founder.user_id)
+    await administrator.execute(
+        text("INSERT INTO user_roles VALUES (:id, 'admin')"), {"id": tenant.founder.user_id}
+    )
+    await administrator.execute(_PROVE_ONE, {"hash": token_hash(other.token)})
+    question = text("SELECT private.has_role('admin')")
+    for claims, expected in ((tenant.claims, False), (user_claims(other.token), True)):
+        async with database.reading(claims) as session:
+            assert await session.scalar(question) is expected
+
+
+@pytest.mark.parametrize(
+    ("proof", "recorded"), [("NULL", False), ("now()", True)], ids=["password", "second factor"]
+)
+async def test_an_admin_acts_on_every_organizer_with_a_second_factor_alone(
+    database: Database,
+    administrator: AsyncConnection,
+    services: Services,
+    tenant: Tenant,
+    other_tenant: Tenant,
+    proof: str,
+    recorded: bool,
+) -> None:
+    for statement in (
+        "INSERT INTO user_roles VALUES (:id, 'admin')",
+        f"UPDATE user_sessions SET second_factor_at = {proof} WHERE user_id = :id",
+    ):
+        await administrator.execute(text(statement), {"id": tenant.founder.user_id})
+    subject = Subject("organizer", str(other_tenant.organizer_id), other_tenant.organizer_id)
+    async with database.transaction(tenant.claims) as session:
+        await audit.record_action(session, services, Action("look", subject))
+    found = await administrator.scalar(
+        text("SELECT organizer_id FROM admin_action_log WHERE actor_id = :id AND kind = 'look'"),
+        {"id": tenant.founder.user_id},
+    )
+    assert (found == other_tenant.organizer_id) is recorded
+
+
+_PROVE = text("UPDATE user_sessions SET second_factor_at = now() WHERE user_id = :id")
+_PROVE_ONE = text("UPDATE user_sessions SET second_factor_at = now() WHERE token_hash = :hash")
 
 
 async def test_database_and_program_hash_a_token_alike(database: Database) -> None:

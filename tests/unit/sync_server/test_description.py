@@ -1,16 +1,29 @@
 """The API's description: every refusal that happens stands in it, as the problem it is."""
 
+import json
+import re
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
 from sync_server.app import create_app
 from sync_server.composition import open_services
+from sync_server.examples import EXAMPLES
 from sync_server.kit.problems import PROBLEM_MEDIA_TYPE
 from sync_server.kit.routing import Responses, added_up
 from sync_server.settings import Settings
 
-_OURS = ("deployments", "scanner", "snapshots", "admissions", "catalog", "tickets", "wallet")
+_OURS = (
+    "deployments",
+    "scanner",
+    "snapshots",
+    "admissions",
+    "catalog",
+    "tickets",
+    "wallet",
+    "media",
+)
 _SESSION_ENDED = ("session_revoked", "session_superseded", "token_expired", "proof_invalid")
 
 
@@ -101,3 +114,38 @@ def test_a_refusal_that_both_name_is_described_once() -> None:
     special: Responses = {401: {"description": "`b`: B; `c`: C"}}
     joined = added_up(general, special)
     assert joined == {401: {"description": "`a`: A; `b`: B; `c`: C"}, 404: general[404]}
+
+
+def test_every_body_has_an_example_and_every_example_is_a_body(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    bodies = {
+        content["schema"]["$ref"].rpartition("/")[2]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for content in operation.get("requestBody", {}).get("content", {}).values()
+        if "$ref" in content["schema"]
+    }
+    assert {name for name in bodies if "examples" not in schemas[name]} == set()
+    assert set(EXAMPLES) - bodies == set()
+
+
+def test_every_example_is_taken_as_it_is() -> None:
+    app = create_app(lambda: open_services(Settings()))
+    bodies = [route.body_field for route in app.routes if isinstance(route, APIRoute)]
+    types: list[Any] = [body.field_info.annotation for body in bodies if body is not None]
+    models = {each.__name__: each for each in types}
+    taken = [models[name].model_validate_json(json.dumps(body)) for name, body in EXAMPLES.items()]
+    assert len(taken) == len(EXAMPLES) > 50
+
+
+def test_a_client_made_from_the_description_has_names_that_read(document: dict[str, Any]) -> None:
+    names = [
+        operation["operationId"]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+    ]
+    assert len(set(names)) == len(names)
+    assert {"door_sign_in_with_passkey", "tickets_issue_tickets", "health_read_health"} <= set(
+        names
+    )
+    assert [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]{3,60}", name)] == []
