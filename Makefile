@@ -19,7 +19,7 @@ setup: ## set up .venv and missing system libraries (every target below does so 
 	@packaging/setup/prepare
 
 .PHONY: demo
-demo: setup ## show the whole of it: server, kiosk, camera, phones, an outage, a revocation
+demo: setup ## show the whole of it: sales, server, kiosk, camera, phones, an outage, the books
 	@$(BIN)/python packaging/demo/journey.py
 
 .PHONY: test

@@ -1,9 +1,10 @@
-"""The main job from end to end, on one machine: sell nothing, admit everybody who should be.
+"""The main job from end to end, on one machine: sell tickets, admit everybody who should be.
 
-A server with embedded PostgreSQL, an event of 2,000 tickets, two kiosks that enrol themselves at
-their cameras, visitors with phones, an outage, and a revocation. Ends with a table; the exit code
-is 0 only if everything held. Usage: journey.py [FOLDER] [--close]; what FOLDER holds of an earlier
-run is replaced.
+A server with embedded PostgreSQL, an event of 2,000 tickets, providers of payments as sandboxes and
+buyers who pay at them, two kiosks that enrol themselves at their cameras, visitors with phones, a
+refund, an outage, and a revocation. Ends with tables of what held, what was sold, and what stands
+in the books; the exit code is 0 only if everything held and the books balance. Usage: journey.py
+[FOLDER] [--close]; what FOLDER holds of an earlier run is replaced.
 """
 
 import argparse
@@ -11,55 +12,29 @@ import errno
 import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from attendee import Wallet, WalletKey
+from books import close_books
 from organizer import IssuedTicket, Organizer
 from page import PAGE, write_page
-from processes import (
-    KioskPlace,
-    KioskProcess,
-    NotInTimeError,
-    ServerPlace,
-    ServerProcess,
-    free_port,
-    has_display,
-)
+from payout import pay_out
+from processes import KioskProcess, NotInTimeError, has_display
 from report import Report, Step
-from shared.clock import Clock, system_clock
-from shared.wire.rules import RuleBookDocument
+from sales import TITLES, Sales, Way, sell, sell_late
+from scene import MAIN, Scene, everything, say
 from stage import ShownText, Stage
 
 TICKETS: Final = 2_000
 _DEFAULT_FOLDER: Final = Path(".demo")
 _EXIT_INTERRUPTED: Final = 130
 _TERMINATING: Final = (signal.SIGTERM, signal.SIGHUP)
-_BOUND_EARLY: Final = 6
 _SCREENSHOT_AGE_MS: Final = 40_000
 _SLOW_CLOCK_MS: Final = 45_000
-_MAIN, _NORTH, _VIP = "Main gate", "North gate", "VIP gate"
 _SETTLING_SECONDS: Final = 30
 _LOOKS_AWAY: Final = 3
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Everything the steps work with."""
-
-    server: ServerProcess
-    organizer: Organizer
-    deployment_id: str
-    main: KioskProcess
-    main_stage: Stage
-    north: KioskProcess
-    north_stage: Stage
-    clock: Clock
-    report: Report
 
 
 @dataclass(frozen=True)
@@ -76,10 +51,12 @@ class Visit:
 class Visitors:
     """Tickets and phones, by what will happen to them."""
 
+    sales: Sales
     by_reference: tuple[Wallet, ...]
     late_buyer: IssuedTicket
     paper: IssuedTicket
     vip: Wallet
+    refunded: Wallet
 
 
 def main() -> int:
@@ -97,7 +74,7 @@ def main() -> int:
     try:
         return _run(folder, close=options.close)
     except KeyboardInterrupt:
-        _say("Interrupted; everything that was started has been stopped.")
+        say("Interrupted; everything that was started has been stopped.")
         return _EXIT_INTERRUPTED
 
 
@@ -114,7 +91,7 @@ def _make_room(folder: Path, *, ours: bool) -> None:
 def _run(folder: Path, *, close: bool) -> int:
     report = Report()
     try:
-        with _everything(folder, report) as scene:
+        with everything(folder, report) as scene:
             _play(scene)
             _tell(report, folder)
             _leave_open(scene, close=close)
@@ -127,57 +104,9 @@ def _run(folder: Path, *, close: bool) -> int:
 def _tell(report: Report, folder: Path) -> None:
     report.write(folder / "report.json")
     write_page(report, folder)
-    _say(f"\n{report.table()}\n\n{report.summary()}\n")
-    _say(f"All of it with pictures: {(folder / PAGE).as_uri()}")
-
-
-@contextmanager
-def _everything(folder: Path, report: Report) -> Iterator[Scene]:
-    """Start the server, prepare the event, and place two kiosks; end them all in any case."""
-    clock = system_clock()
-    # PostgreSQL runs as a user of its own, which must reach its data; a home folder may be closed.
-    data = Path(tempfile.mkdtemp(prefix="zeraket-demo-"))
-    place = ServerPlace(data, free_port(), folder / "server.log")
-    server = ServerProcess(place)
-    main_stage, north_stage = Stage(1, clock), Stage(2, clock)
-    main_place = KioskPlace(_MAIN, folder / "main", main_stage.camera_url, folder / "screenshots")
-    north_place = KioskPlace(_NORTH, folder / "north", north_stage.camera_url)
-    main_kiosk, north_kiosk = KioskProcess(main_place, clock), KioskProcess(north_place, clock)
-    try:
-        _say("Starting the server on embedded PostgreSQL")
-        server.start()
-        made = server.make_demo_data()
-        organizer = Organizer(
-            place.address, made["organizer_id"], made["event_id"], made["organizer_token"]
-        )
-        gates = organizer.gates()
-        rules = _vip_only_at(organizer, gates[_VIP])
-        deployment_id = organizer.create_deployment(list(gates.values()), rules)
-        yield Scene(
-            server,
-            organizer,
-            deployment_id,
-            main_kiosk,
-            main_stage,
-            north_kiosk,
-            north_stage,
-            clock,
-            report,
-        )
-        organizer.close()
-    finally:
-        for stoppable in (main_kiosk, north_kiosk, server):
-            stoppable.stop()
-        main_stage.close()
-        north_stage.close()
-        shutil.rmtree(data, ignore_errors=True)
-
-
-def _vip_only_at(organizer: Organizer, gate_id: str) -> dict[str, object]:
-    """Send VIP tickets to their own gate; tiers are numbered in the order of the ticket types."""
-    tier = list(organizer.ticket_types()).index("VIP")
-    document = {"rules": [{"scope": {"tiers": [tier]}, "set": {"gates": [gate_id]}}]}
-    return RuleBookDocument.model_validate(document).model_dump(mode="json", exclude_unset=True)
+    tables = "".join(f"\n{table}\n" for table in report.tables)
+    say(f"\n{report.table()}\n{tables}\n{report.summary()}\n")
+    say(f"All of it with pictures: {(folder / PAGE).as_uri()}")
 
 
 def _play(scene: Scene) -> None:
@@ -185,28 +114,47 @@ def _play(scene: Scene) -> None:
     _enrol_kiosks(scene)
     _admit(scene, visitors)
     _refuse(scene, visitors)
+    _admit_late(scene, visitors.sales)
     _outage(scene, visitors)
     _revoke(scene, visitors)
+    say("Some days later the organizer is paid")
+    pay_out(scene.organizer, scene.accountant, scene.server, scene.report)
+    say("And what stands in the books")
+    close_books(scene.organizer, scene.server, scene.report)
 
 
 def _sell(scene: Scene) -> Visitors:
-    _say(f"Issuing {TICKETS:,} tickets, binding some to phones")
+    """Sell tickets every way there is, and issue the others as an organizer may."""
     organizer = scene.organizer
     kinds = organizer.ticket_types()
-    regular = organizer.issue(kinds["Regular"], TICKETS - 1, "Visitor")
+    say("Selling tickets, over every rail in its sandbox")
+    sales = sell(scene.box_office, quantity=TICKETS)
+    say(f"Issuing the other {TICKETS - sales.tickets:,} of {TICKETS:,} tickets")
+    issued = organizer.issue(kinds["Regular"], TICKETS - sales.tickets - 1, "Visitor")[0]
     vip = organizer.issue(kinds["VIP"], 1, "Guest")[0]
-    early = [(ticket, organizer.bind(ticket)) for ticket in (*regular[:_BOUND_EARLY], vip)]
+    of = {way: sold.tickets for way, sold in sales.sold.items()}
+    early = [of[way][0] for way in (Way.MTN, Way.AIRTEL, Way.PESAPAL, Way.CARD, Way.FREE)]
     # What a wallet shows by reference is the same before and after the snapshot is frozen.
-    wallets = [organizer.wallet(ticket, key, "R") for ticket, key in early]
-    return Visitors(tuple(wallets[:-1]), regular[-1], regular[-2], wallets[-1])
+    wallets = [_wallet(organizer, ticket) for ticket in (*early, issued)]
+    return Visitors(
+        sales=sales,
+        by_reference=tuple(wallets),
+        late_buyer=of[Way.PESAPAL][1],
+        paper=of[Way.CASH][0],
+        vip=_wallet(organizer, vip),
+        refunded=_wallet(organizer, of[Way.MTN][1]),
+    )
+
+
+def _wallet(organizer: Organizer, ticket: IssuedTicket) -> Wallet:
+    return organizer.wallet(ticket, organizer.bind(ticket), "R")
 
 
 def _enrol_kiosks(scene: Scene) -> None:
     """Show each kiosk its enrolment code, as an organizer would on a phone."""
     gates = scene.organizer.gates()
     for kiosk, stage in ((scene.main, scene.main_stage), (scene.north, scene.north_stage)):
-        _say(f"The kiosk at the {kiosk.name} enrols itself")
-        kiosk.start()
+        say(f"The kiosk at the {kiosk.name} enrols itself")
         kiosk.wait_for_status(60, phase="awaiting_enrolment", camera="working")
         text = scene.organizer.enrolment_code(scene.deployment_id, gates[kiosk.name])
         stage.show(_always(text))
@@ -216,10 +164,16 @@ def _enrol_kiosks(scene: Scene) -> None:
 
 
 def _admit(scene: Scene, visitors: Visitors) -> None:
-    _say("Visitors come")
+    say("Visitors come")
     first, second, third = visitors.by_reference[:3]
-    _visit(scene, "rotating code", first.code_at, "ADMIT")
-    _visit(scene, "rotating code, dark screen", second.code_at, "ADMIT", dark_mode=True)
+    _visit(scene, "rotating code, paid by MTN MoMo", first.code_at, "ADMIT")
+    _visit(
+        scene,
+        "rotating code, dark screen, paid by Airtel Money",
+        second.code_at,
+        "ADMIT",
+        dark_mode=True,
+    )
     _pass_the_time(scene)
     _visit(scene, "the same ticket again", first.code_at, "ALREADY_INSIDE_HERE")
     key = scene.organizer.bind(visitors.late_buyer)
@@ -228,14 +182,15 @@ def _admit(scene: Scene, visitors: Visitors) -> None:
         scene, f"bought after the snapshot (form {late.ticket.form.letter})", late.code_at, "ADMIT"
     )
     paper = scene.organizer.wallet_ticket(visitors.paper)["static_text"]
-    _visit(scene, "printed ticket", _always(paper), "ADMIT")
+    _visit(scene, "printed ticket, from the box office", _always(paper), "ADMIT")
     _pass_the_time(scene)
     _visit(scene, "its photocopy", _always(paper), "ALREADY_INSIDE_HERE")
     _visit(scene, "rotating code, a third phone", third.code_at, "ADMIT")
 
 
 def _refuse(scene: Scene, visitors: Visitors) -> None:
-    _say("And some who should not get in")
+    say("And some who should not get in")
+    scene.organizer.refund(visitors.sales.sold[Way.MTN].order_id, line=2)
     fourth, fifth = visitors.by_reference[3:5]
     old_picture = fourth.code_at(scene.clock.now_ms() - _SCREENSHOT_AGE_MS)
     _visit(scene, "a screenshot 40 s old", _always(old_picture), "STALE_CODE")
@@ -248,11 +203,28 @@ def _refuse(scene: Scene, visitors: Visitors) -> None:
     scene.organizer.change_status(fifth.ticket_id, "cancelled")
     _pass_the_time(scene)  # A change takes about a second to reach a gate, on a busy machine more.
     _visit(scene, "a cancelled ticket", fifth.code_at, "CANCELLED")
+    _refuse_returned(scene, visitors)
+
+
+def _refuse_returned(scene: Scene, visitors: Visitors) -> None:
+    """One of two tickets is given back by the rail that it was paid over; the other was used."""
+    seen = scene.organizer.wait_for_refund(visitors.sales.sold[Way.MTN].order_id)
+    scene.report.add(Step("a ticket is given back by MTN MoMo", "succeeded", seen), sys.stdout)
+    _pass_the_time(scene)
+    _visit(scene, "the ticket that was given back", visitors.refunded.code_at, "REFUNDED")
+
+
+def _admit_late(scene: Scene, sales: Sales) -> None:
+    """Admit those whose money a bank told of while the gates were open."""
+    for way, sold in sell_late(scene.box_office, sales).items():
+        ticket = sold.tickets[0]
+        late = scene.organizer.wallet(ticket, scene.organizer.bind(ticket))
+        _visit(scene, f"paid by {TITLES[way]} with the gates open", late.code_at, "ADMIT")
 
 
 def _outage(scene: Scene, visitors: Visitors) -> None:
     """Stop the server, let two gates admit the same ticket, bring it back, and count."""
-    _say("The server goes away")
+    say("The server goes away")
     fourth, sixth = visitors.by_reference[3], visitors.by_reference[5]
     scene.server.stop()
     for kiosk in (scene.main, scene.north):
@@ -261,7 +233,7 @@ def _outage(scene: Scene, visitors: Visitors) -> None:
     _visit(scene, "offline, main gate, another", fourth.code_at, "ADMIT_PROVISIONAL")
     twin = Visit("offline, north gate, the first one's ticket", "ADMIT_PROVISIONAL", sixth.code_at)
     _visit_at(scene.north, scene.north_stage, scene.report, twin)
-    _say("The server comes back")
+    say("The server comes back")
     scene.server.start()
     for kiosk in (scene.main, scene.north):
         kiosk.wait_for_status(_SETTLING_SECONDS, online=True, waiting_scans=0)
@@ -286,10 +258,10 @@ def _count_scans(scene: Scene) -> None:
 
 
 def _revoke(scene: Scene, visitors: Visitors) -> None:
-    _say("The organizer revokes the main gate's kiosk")
+    say("The organizer revokes the main gate's kiosk")
     gates = scene.organizer.gates()
     devices = scene.organizer.devices(scene.deployment_id)
-    revoked = next(device for device in devices if device["gate_id"] == gates[_MAIN])
+    revoked = next(device for device in devices if device["gate_id"] == gates[MAIN])
     scene.organizer.revoke_device(scene.deployment_id, revoked["id"])
     scene.main.wait_for_status(_SETTLING_SECONDS, phase="revoked")
     before = len(scene.main.verdicts)
@@ -320,7 +292,7 @@ def _visit_at(kiosk: KioskProcess, stage: Stage, report: Report, visit: Visit) -
 def _leave_open(scene: Scene, *, close: bool) -> None:
     if close or not has_display():
         return
-    _say("The window stays open to look at; close it to end the demonstration")
+    say("The window stays open to look at; close it to end the demonstration")
     scene.main.wait_until_closed()
 
 
@@ -332,10 +304,6 @@ def _pass_the_time(scene: Scene) -> None:
 
 def _always(text: str) -> ShownText:
     return lambda _now_ms: text
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

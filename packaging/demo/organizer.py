@@ -1,6 +1,7 @@
 """The organizer's side of the demonstration: a small client of the server's HTTP interface."""
 
 import base64
+import secrets
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -8,11 +9,15 @@ from uuid import UUID
 import httpx
 
 from attendee import Wallet, WalletKey
+from processes import wait_until
 from shared.credentials.holding import HeldTicket
 from shared.credentials.layout import Form
 
 Json = dict[str, Any]
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _TICKETS_PER_CALL: Final = 500
+_REFUND_SECONDS: Final = 40
+_REFUND_DECIDED: Final = {"succeeded", "failed"}
 _FORMS: Final = {
     "R": (Form.ROTATING_REFERENCE, "reference"),
     "E": (Form.ROTATING_SELF_CONTAINED, "credential"),
@@ -31,7 +36,8 @@ class Organizer:
     """Acts for one organizer and one event."""
 
     def __init__(self, server_address: str, organizer_id: str, event_id: str, token: str) -> None:
-        self._event = f"/v1/organizers/{organizer_id}/events/{event_id}"
+        self._organizer = f"/v1/organizers/{organizer_id}"
+        self._event = f"{self._organizer}/events/{event_id}"
         self._http = httpx.Client(
             base_url=server_address, headers={"Authorization": f"Bearer {token}"}, timeout=30
         )
@@ -77,10 +83,10 @@ class Organizer:
         holder_key = base64.b64encode(key.public_key).decode()
         answer = self._public.post(
             "/v1/wallet/tickets/bind",
-            headers=_claim(ticket),
+            headers={**_claim(ticket), IDEMPOTENCY_KEY: secrets.token_hex(16)},
             json={"holder_algorithm": "p256", "holder_key": holder_key},
         )
-        _checked(answer)
+        checked(answer)
         return key
 
     def wallet(
@@ -98,7 +104,7 @@ class Organizer:
         return Wallet(key, held, ticket.ticket_id)
 
     def wallet_ticket(self, ticket: IssuedTicket) -> Json:
-        return _checked(self._public.get("/v1/wallet/ticket", headers=_claim(ticket)))
+        return checked(self._public.get("/v1/wallet/ticket", headers=_claim(ticket)))
 
     def create_deployment(self, gate_ids: list[str], rules: Json) -> str:
         answer = self._post(
@@ -123,15 +129,64 @@ class Organizer:
     def revoke_device(self, deployment_id: str, device_id: str) -> None:
         self._post(f"/deployments/{deployment_id}/devices/{device_id}/revoke", {})
 
+    def put_on_sale(self, ticket_type_id: str, price: int, quantity: int) -> None:
+        offer = {"currency": "UGX", "price": price, "quantity": quantity, "per_buyer_max": 10}
+        place = f"{self._event}/offers/{ticket_type_id}"
+        checked(self._http.put(place, json=offer))
+
+    def give_away(self, promo_code: str, uses: int) -> None:
+        """Make a promo code that takes the whole price off."""
+        wanted = {"code": promo_code, "basis_points": 10_000, "uses_max": uses}
+        self._post("/promo-codes", wanted)
+
+    def sell_for_cash(self, basket: Json) -> Json:
+        return self._post("/orders", basket)
+
+    def orders(self) -> list[Json]:
+        """Give every order of the event in full."""
+        return [self.read(f"/orders/{order['id']}") for order in self._list("/orders")]
+
+    def refund(self, order_id: str, line: int) -> None:
+        """Give one ticket's money back."""
+        wanted = {"lines": [line], "reason": "demonstration"}
+        checked(self.ask(f"/orders/{order_id}/refunds", wanted))
+
+    def wait_for_refund(self, order_id: str) -> str:
+        """Give the state of an order's newest refund once its provider has decided."""
+
+        def state() -> str:
+            return str(self.read(f"/orders/{order_id}")["refunds"][-1]["state"])
+
+        wait_until(lambda: state() in _REFUND_DECIDED, _REFUND_SECONDS)
+        return state()
+
+    def balances(self) -> list[Json]:
+        """Give every account of the books; a debit is positive, a credit negative."""
+        items: list[Json] = self.read("/ledger/balances")["items"]
+        return items
+
+    def read(self, place: str) -> Json:
+        """Read what is the organizer's, and of no event."""
+        return checked(self._http.get(self._organizer + place))
+
+    def ask(self, place: str, body: Json) -> httpx.Response:
+        """Ask for something that is the organizer's, and of no event; it may be refused."""
+        return self._send(self._organizer + place, body)
+
     def _post(self, place: str, body: Json) -> Json:
-        return _checked(self._http.post(self._event + place, json=body))
+        return checked(self._send(self._event + place, body))
+
+    def _send(self, place: str, body: Json) -> httpx.Response:
+        """A key of its own heads each call; whoever sends one again keeps it."""
+        key = {IDEMPOTENCY_KEY: secrets.token_hex(16)}
+        return self._http.post(place, json=body, headers=key)
 
     def _list(self, place: str) -> list[Json]:
         items: list[Json] = []
         cursor: str | None = None
         while True:
             query = {"limit": "200"} | ({} if cursor is None else {"cursor": cursor})
-            page = _checked(self._http.get(self._event + place, params=query))
+            page = checked(self._http.get(self._event + place, params=query))
             items += page["items"]
             cursor = page.get("next_cursor")
             if cursor is None:
@@ -142,7 +197,8 @@ def _claim(ticket: IssuedTicket) -> dict[str, str]:
     return {"Authorization": f"Bearer {ticket.claim_token}"}
 
 
-def _checked(answer: httpx.Response) -> Json:
+def checked(answer: httpx.Response) -> Json:
+    """Give the answer's document; whatever is refused ends the demonstration."""
     if answer.is_error:
         message = f"{answer.request.method} {answer.request.url.path}: {answer.text}"
         raise RuntimeError(message)

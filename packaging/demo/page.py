@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from report import Report, Step
+from report import Report, Step, Table
 
 PAGE: Final = "index.html"
 _PICTURES: Final = "screenshots"
@@ -30,6 +30,7 @@ def write_page(report: Report, folder: Path) -> None:
 
 def _page(report: Report, pictures: Iterable[str]) -> str:
     rows = "\n".join(_row(step) for step in report.steps)
+    tables = "\n".join(_table(table) for table in report.tables)
     figures = "\n".join(_figure(name) for name in pictures)
     return f"""<!doctype html>
 <html lang="en">
@@ -43,6 +44,7 @@ def _page(report: Report, pictures: Iterable[str]) -> str:
 <tr><th>Step<th>Expected<th>Seen<th>Verdict ms<th>Total ms</tr>
 {rows}
 </table>
+{tables}
 <h2>What the kiosk at the main gate showed</h2>
 <div class="pictures">
 {figures}
@@ -59,6 +61,17 @@ def _row(step: Step) -> str:
     kind = "held" if step.held else "failed"
     words = f"<td>{name}<td>{escape(step.expected)}<td>{escape(step.seen)}"
     return f'<tr class="{kind}">{words}{numbers}</tr>'
+
+
+def _table(table: Table) -> str:
+    headings = "".join(f"<th>{escape(heading)}" for heading in table.headings)
+    rows = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
+    return f"<h2>{escape(table.title)}</h2>\n<table>\n<tr>{headings}</tr>\n{rows}\n</table>"
+
+
+def _cell(text: str) -> str:
+    kind = ' class="number"' if text.replace(",", "").isdecimal() else ""
+    return f"<td{kind}>{escape(text)}"
 
 
 def _number(milliseconds: float | None) -> str:

@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,16 @@ def free_port() -> int:
         return port
 
 
+def wait_until(happened: Callable[[], object], seconds: float) -> bool:
+    """Look again and again; say whether it happened in time."""
+    waiting = threading.Event()
+    for _ in range(int(seconds / _LOOK_SECONDS)):
+        if happened():
+            return True
+        waiting.wait(_LOOK_SECONDS)
+    return False
+
+
 @dataclass(frozen=True)
 class ServerPlace:
     """Where a server keeps its data and where it listens."""
@@ -41,6 +51,7 @@ class ServerPlace:
     data_directory: Path
     port: int
     log: Path
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def address(self) -> str:
@@ -52,6 +63,7 @@ class ServerPlace:
             "ZERAKET_DATA_DIRECTORY": str(self.data_directory),
             "ZERAKET_PUBLIC_URL": self.address,
             "ZERAKET_PORT": str(self.port),
+            **self.settings,
         }
 
 
@@ -71,22 +83,17 @@ class ServerProcess:
                 stdout=log,
                 stderr=log,
             )
-        waiting = threading.Event()
-        for _ in range(int(_READY_SECONDS / _LOOK_SECONDS)):
-            if self._is_ready():
-                return
-            if self._process.poll() is not None:
-                message = f"the server ended at once; see {self._place.log}"
-                raise NotInTimeError(message)
-            waiting.wait(_LOOK_SECONDS)
-        message = f"the server was not ready in {_READY_SECONDS} s; see {self._place.log}"
-        raise NotInTimeError(message)
+        started = self._process
+        wait_until(lambda: self._is_ready() or started.poll() is not None, _READY_SECONDS)
+        if started.poll() is not None or not self._is_ready():
+            message = f"the server was not ready in {_READY_SECONDS} s; see {self._place.log}"
+            raise NotInTimeError(message)
 
     def stop(self) -> None:
         """Ask it to stop, and wait."""
         process, self._process = self._process, None
         if process is not None:
-            _end(process)
+            end(process)
 
     def pull_the_plug(self) -> None:
         """End it as a power cut does; its PostgreSQL, a process of its own, is asked to stop."""
@@ -100,19 +107,31 @@ class ServerProcess:
 
     def make_demo_data(self) -> Event:
         """Make an organizer and an event without tickets; give their ids and the owner's token."""
-        with self._place.log.open("ab") as log:
-            made = subprocess.run(
-                [_BIN / "zeraket-server", "demo-data", "--tickets", "0"],
-                env=self._place.environment,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                check=False,
-            )
+        made = self.run("demo-data", "--tickets", "0")
         if made.returncode != 0:
             message = f"the event could not be made; see {self._place.log}"
             raise NotInTimeError(message)
         document: Event = json.loads(made.stdout)
         return document
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another command of `zeraket-server` on the same data, whether it serves or not."""
+        return self._run([str(_BIN / "zeraket-server"), *arguments])
+
+    def run_script(self, script: Path) -> subprocess.CompletedProcess[str]:
+        """Run a script on the same data."""
+        return self._run([sys.executable, str(script)])
+
+    def _run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        with self._place.log.open("ab") as log:
+            return subprocess.run(
+                command,
+                env=self._place.environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                check=False,
+            )
 
     def _is_ready(self) -> bool:
         try:
@@ -188,7 +207,7 @@ class KioskProcess:
         self._reader.start()
 
     def stop(self) -> None:
-        self._leave(_end)
+        self._leave(end)
 
     def pull_the_plug(self) -> None:
         """End it as a power cut does."""
@@ -258,7 +277,8 @@ def has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _end(process: subprocess.Popen[Any]) -> None:
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ask a process to end, and make it if it does not."""
     process.terminate()
     try:
         process.wait(_STOPPING_SECONDS)

@@ -29,11 +29,24 @@ class Step:
         return self.seen == self.expected
 
 
+@dataclass(frozen=True)
+class Table:
+    """What is shown below the steps: numbers that belong together."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __str__(self) -> str:
+        return f"{self.title}\n{_columns((self.headings, *self.rows))}"
+
+
 @dataclass
 class Report:
-    """All steps of one run."""
+    """All steps of one run, and what it left in the books."""
 
     steps: list[Step] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
 
     @property
     def all_held(self) -> bool:
@@ -55,14 +68,13 @@ class Report:
             "verdict_ms_median": self._verdict_ms(median),
             "verdict_ms_max": self._verdict_ms(max),
             "steps": [{**asdict(step), "held": step.held} for step in self.steps],
+            "tables": [asdict(table) for table in self.tables],
         }
         path.write_text(json.dumps(document, indent=2) + "\n")
 
     def table(self) -> str:
         """Lay the steps out in columns."""
-        rows = [_HEADINGS, *(_row(step) for step in self.steps)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-        return "\n".join(_line(row, widths) for row in rows)
+        return _columns((_HEADINGS, *(_row(step) for step in self.steps)))
 
     def summary(self) -> str:
         """Say in a few words how it went."""
@@ -83,6 +95,11 @@ def _row(step: Step) -> tuple[str, ...]:
     total_ms = "" if step.total_ms is None else str(step.total_ms)
     mark = "ok" if step.held else "FAILED"
     return (step.name, step.expected, step.seen, verdict_ms, total_ms, mark)
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(_line(row, widths) for row in rows)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

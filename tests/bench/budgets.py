@@ -79,6 +79,36 @@ BUDGETS: Final[Mapping[str, tuple[Budget, ...]]] = {
             "scans in, one process", lambda r: r["scans_per_second"], 2_000, "/s", at_least=True
         ),
     ),
+    "orders": (
+        Budget(
+            "paid orders, one process",
+            lambda r: r["paid_orders_per_second"],
+            135,
+            "/s",
+            at_least=True,
+        ),
+        Budget(
+            "ledger transactions to bare inserts",
+            lambda r: r["books_to_bare"],
+            0.5,
+            "x",
+            at_least=True,
+        ),
+    ),
+    "jobs": (
+        Budget("jobs done", lambda r: r["jobs_done_per_second"], 250, "/s", at_least=True),
+        Budget("news to its job begun, p95", lambda r: r["relay_p95_ms"], 1_000, "ms"),
+    ),
+    "realtime": (
+        Budget("news to 500 listeners, p95", lambda r: r["heard_ms"]["p95"], 1_000, "ms"),
+        Budget("memory a listener", lambda r: r["memory_kb_a_stream"], 100, "KB"),
+        Budget(
+            "500 rights lost at once, last stream ended",
+            lambda r: r["ended_ms"]["max"],
+            1_000,
+            "ms",
+        ),
+    ),
 }
 
 
@@ -137,8 +167,34 @@ def _on_start(result: Result) -> list[str]:
     return [f"best start: cold {cold} s, warm {warm} s, headless {headless} s and {memory} MB"]
 
 
+def _on_orders(result: Result) -> list[str]:
+    four, mine = result["paid_orders_per_second_in_four"], result["order_processor_ms"]
+    posted, bare = result["transactions_per_second"], result["bare_inserts_per_second"]
+    return [
+        f"in four processes: {four}/s; processor time of ours an order: {mine} ms",
+        f"ledger transactions: {posted}/s; bare inserts: {bare}/s, one connection each",
+    ]
+
+
+def _on_jobs(result: Result) -> list[str]:
+    enqueued, median = result["jobs_enqueued_per_second"], result["relay_median_ms"]
+    return [f"enqueued in batches: {enqueued}/s; news to its job begun, median: {median} ms"]
+
+
+def _on_realtime(result: Result) -> list[str]:
+    heard, ended = result["heard_ms"], result["ended_ms"]
+    return [
+        f"commit to ear: p50 {heard['p50']} ms, p99 {heard['p99']} ms, most {heard['max']} ms",
+        f"right lost to stream ended, 500 at once: p50 {ended['p50']} ms, p95 {ended['p95']} ms",
+        f"the server's memory with {result['streams']} streams: {result['server_memory_mb']} MB",
+    ]
+
+
 _REMARKS: Final[Mapping[str, Callable[[Result], list[str]]]] = {
     "frames": _on_frames,
     "screen": _on_screen,
     "start": _on_start,
+    "orders": _on_orders,
+    "jobs": _on_jobs,
+    "realtime": _on_realtime,
 }

@@ -86,29 +86,41 @@ async def _measure(folder: Path, tickets: int) -> dict[str, Any]:
 @asynccontextmanager
 async def _floor(folder: Path, tickets: int) -> AsyncIterator[_Floor]:
     """Serve in a process of its own, so that the client's work is not counted as the server's."""
-    port = _free_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     settings = Settings(data_directory=folder / "data", public_url=address, port=port)
     async with open_services(settings) as services:
         demo = await create_demo_data(services, tickets)
         await _bind_all(settings.data_directory)
-        environment = {
-            **os.environ,
-            "ZERAKET_DATA_DIRECTORY": str(settings.data_directory),
-            "ZERAKET_PUBLIC_URL": address,
-        }
-        command = [sys.executable, "-m", "sync_server", "serve", "--port", str(port)]
-        server = subprocess.Popen(  # noqa: ASYNC220 - our own program
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-                await _until_ready(client)
-                ids = [ticket.ticket_id for ticket in demo.tickets]
-                yield _Floor(_door(client, demo), client, ids)
-        finally:
-            server.terminate()
-            server.wait()
+        async with (
+            server_process(settings),
+            httpx.AsyncClient(base_url=address, timeout=60) as client,
+        ):
+            ids = [ticket.ticket_id for ticket in demo.tickets]
+            yield _Floor(_door(client, demo), client, ids)
+
+
+@asynccontextmanager
+async def server_process(settings: Settings) -> AsyncIterator[int]:
+    """Serve until the measurement is done, and give the process's id."""
+    environment = {
+        **os.environ,
+        "ZERAKET_DATA_DIRECTORY": str(settings.data_directory),
+        # One client stands for thousands.
+        "ZERAKET_REQUESTS_PER_MINUTE": "0",
+        "ZERAKET_PUBLIC_URL": settings.public_url,
+    }
+    command = [sys.executable, "-m", "sync_server", "serve", "--port", str(settings.port)]
+    server = subprocess.Popen(  # noqa: ASYNC220 - our own program
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        async with httpx.AsyncClient(base_url=settings.public_url, timeout=60) as client:
+            await _until_ready(client)
+        yield server.pid
+    finally:
+        server.terminate()
+        server.wait()
 
 
 async def _bind_all(data_directory: Path) -> None:
@@ -123,7 +135,7 @@ async def _bind_all(data_directory: Path) -> None:
         await asyncio.to_thread(embedded.stop)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -50,7 +50,7 @@ class Venue:
 
 
 @pytest.fixture(scope="module")
-def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+def lasting_venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     # PostgreSQL runs as a user of its own, who cannot reach the folders of pytest.
     data = Path(tempfile.mkdtemp(prefix="zeraket-venue-"))
     log = tmp_path_factory.mktemp("venue") / "server.log"
@@ -65,6 +65,14 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     organizer.close()
     server.stop()
     shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture
+def venue(lasting_venue: Venue) -> Iterator[Venue]:
+    """A test that failed while the server was down fails alone."""
+    yield lasting_venue
+    if not lasting_venue.server.is_running:
+        lasting_venue.server.start()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ _JOURNEY = Path(__file__).parents[2] / "packaging" / "demo" / "journey.py"
 
 
 @pytest.mark.journey
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_the_main_job_holds_from_enrolment_to_revocation(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     finished = subprocess.run(
@@ -20,4 +20,9 @@ def test_the_main_job_holds_from_enrolment_to_revocation(tmp_path: Path) -> None
     assert finished.returncode == 0, finished.stdout + finished.stderr
     report = json.loads((folder / "report.json").read_text())
     assert {step["name"]: step["seen"] for step in report["steps"] if not step["held"]} == {}
+    assert {table["title"] for table in report["tables"]} == {
+        "Sold",
+        "Trial balance",
+        "Reconciliation",
+    }
     assert len(list((folder / "screenshots").glob("*.png"))) >= len(report["steps"]) // 2
