@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import httpx
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -46,6 +45,7 @@ from sync_server.payments.configured import Means, make_folders, open_rails, rai
 from sync_server.payments.ports import Hint
 from sync_server.payments.providers.bank.intake import FileNews
 from sync_server.payments.providers.calls import time_limits
+from sync_server.payments.providers.clients import provider_client
 from sync_server.payments.rails import PaymentRails, rails_of
 from sync_server.payments.rules import Provider
 from sync_server.payouts import jobs as payout_jobs
@@ -87,7 +87,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         aside = Database(urls.requests, EXPLAINING_LIMITS, urls.worker)
         slow_queries = SlowQueries(aside, system_clock(), settings.slow_query_milliseconds)
         slow_queries.follow(database)
-        providers = httpx.AsyncClient(timeout=time_limits())
+        providers = provider_client(time_limits())
         means = Means(settings, providers, system_clock(), StatementTables(database))
         try:
             async with traced(database, settings.traces_url) as tracer:

@@ -31,6 +31,7 @@ from sync_server.passkeys.rules import relying_party
 from sync_server.payments.configured import Means, open_rails, rail_faults
 from sync_server.payments.ports import Accepted, CredentialCheck, Refused, Unknown
 from sync_server.payments.providers.bank.books import MemoryBook
+from sync_server.payments.providers.clients import provider_client
 from sync_server.payments.rails import PaymentRails
 from sync_server.payments.rules import Provider
 from sync_server.settings import (
@@ -173,7 +174,7 @@ async def examine_rails(settings: Settings, clock: Clock) -> tuple[Finding, ...]
     faults = rail_faults(settings)
     if faults:
         return tuple(Finding(f"setting {fault.setting}", fault.remedy) for fault in faults)
-    async with httpx.AsyncClient(timeout=_PROVIDER_SECONDS) as client:
+    async with provider_client(httpx.Timeout(_PROVIDER_SECONDS)) as client:
         # Nothing is asked that a bank's files would have to answer.
         rails = open_rails(Means(settings, client, clock, MemoryBook()))
         return tuple([await _examine_rail(rails, provider) for provider in rails.offered])

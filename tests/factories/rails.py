@@ -39,6 +39,7 @@ from sync_server.payments.ports import (
 )
 from sync_server.payments.providers.airtel import Airtel, AirtelConfiguration
 from sync_server.payments.providers.calls import Line, time_limits
+from sync_server.payments.providers.clients import provider_client
 from sync_server.payments.providers.flutterwave import Flutterwave, FlutterwaveConfiguration
 from sync_server.payments.providers.mtn import Mtn, MtnConfiguration, MtnProduct
 from sync_server.payments.providers.pesapal import Pesapal, PesapalConfiguration
@@ -263,7 +264,7 @@ async def running(rail: Rail) -> AsyncIterator[RunningRail]:
         url = await stack.enter_async_context(served(both))
         merchant.url = f"{url}{_MERCHANT}"
         engine.webhook_url = f"{merchant.url}/callback"
-        client = httpx.AsyncClient(timeout=time_limits(_READ_MILLISECONDS), trust_env=False)
+        client = provider_client(time_limits(_READ_MILLISECONDS))
         await stack.enter_async_context(client)
         line = Line(rail.name, client, url)
         yield RunningRail(rail, engine, clock, merchant, rail.make_client(line, clock), line)
