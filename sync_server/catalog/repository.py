@@ -1,10 +1,10 @@
 """SQL on events and their parts; every statement names the organizer although RLS would."""
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Collection, Sequence
+from typing import Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, undefer
 
@@ -35,15 +35,25 @@ _TICKET_TYPE = PreparedStatement(
         TicketType.id == bindparam("id"),
     )
 )
-_NEWEST_ISSUER = PreparedStatement(
-    select(StoredIssuerKey.ikid)
-    .where(
-        StoredIssuerKey.organizer_id == bindparam("organizer_id"),
-        StoredIssuerKey.event_id == bindparam("event_id"),
-        StoredIssuerKey.active,
+_ISSUER: Final = "issuer"
+_TYPES_AND_ISSUER = PreparedStatement(
+    select(
+        TicketType,
+        select(StoredIssuerKey.ikid)
+        .where(
+            StoredIssuerKey.organizer_id == bindparam("organizer_id"),
+            StoredIssuerKey.event_id == bindparam("event_id"),
+            StoredIssuerKey.active,
+        )
+        .order_by(StoredIssuerKey.created_at.desc(), StoredIssuerKey.id.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label(_ISSUER),
+    ).where(
+        TicketType.organizer_id == bindparam("organizer_id"),
+        TicketType.event_id == bindparam("event_id"),
+        TicketType.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
     )
-    .order_by(StoredIssuerKey.created_at.desc(), StoredIssuerKey.id.desc())
-    .limit(1)
 )
 
 
@@ -152,10 +162,15 @@ async def list_keys(
     return (await session.scalars(query)).all()
 
 
-async def newest_active_issuer(
-    session: AsyncSession, organizer_id: OrganizerId, event_id: EventId
-) -> int | None:
-    """Name the issuer key under which new tickets are made."""
-    values = {"organizer_id": organizer_id, "event_id": event_id}
-    row = await _NEWEST_ISSUER.row(session, values)
-    return None if row is None else row["ikid"]
+async def find_types_and_issuer(
+    session: AsyncSession,
+    organizer_id: OrganizerId,
+    event_id: EventId,
+    ticket_type_ids: Collection[UUID],
+) -> tuple[Sequence[TicketType], int | None]:
+    """Give ticket types, and name the newest active key: under that one new tickets are made."""
+    ids = list(ticket_type_ids)
+    values = {"organizer_id": organizer_id, "event_id": event_id, "ids": ids}
+    rows = [dict(row) for row in await _TYPES_AND_ISSUER.rows(session, values)]
+    issuers = [row.pop(_ISSUER) for row in rows]
+    return [entity(TicketType, row) for row in rows], next(iter(issuers), None)

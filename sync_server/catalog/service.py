@@ -232,16 +232,32 @@ async def load_event_keys(
     return keys
 
 
-async def current_issuer_key_id(
-    session: AsyncSession, organizer_id: OrganizerId, event_id: EventId
-) -> int:
-    """Say under which key new tickets are made; needs `tickets.issue`, else raises
-    EventNotFoundError.
+@dataclass(frozen=True, slots=True)
+class Issuing:
+    """What new tickets are made of: types by their ids, and the key that signs."""
+
+    types: Mapping[UUID, TicketTypeFacts]
+    issuer_key_id: int
+
+
+async def issuing(
+    session: AsyncSession,
+    organizer_id: OrganizerId,
+    event_id: EventId,
+    ticket_type_ids: Collection[UUID],
+) -> Issuing:
+    """Give what new tickets of these types are made of; needs `tickets.issue`. Raises
+    TicketTypeNotFoundError, or EventNotFoundError where no key may be used.
     """
-    issuer_key_id = await repository.newest_active_issuer(session, organizer_id, event_id)
+    wanted = set(ticket_type_ids)
+    rows, issuer_key_id = await repository.find_types_and_issuer(
+        session, organizer_id, event_id, wanted
+    )
+    if {row.id for row in rows} != wanted:
+        raise TicketTypeNotFoundError
     if issuer_key_id is None:
         raise EventNotFoundError
-    return issuer_key_id
+    return Issuing({row.id: _facts_of(row) for row in rows}, issuer_key_id)
 
 
 async def find_ticket_type(
@@ -254,6 +270,10 @@ async def find_ticket_type(
     row = await repository.find_ticket_type(session, organizer_id, event_id, ticket_type_id)
     if row is None:
         raise TicketTypeNotFoundError
+    return _facts_of(row)
+
+
+def _facts_of(row: TicketType) -> TicketTypeFacts:
     return TicketTypeFacts(
         id=row.id,
         name=row.name,

@@ -25,6 +25,7 @@ from sync_server.orders.buyers import seal_claim
 from sync_server.orders.holding import OrderState, Outcome, on_capture
 from sync_server.orders.models import Order
 from sync_server.orders.offers_repository import OfferKey
+from sync_server.orders.repository import LineTicket
 from sync_server.payments.refunds import NewRefund, request_refund
 from sync_server.payments.views import PaymentFacts, RefundFacts
 from sync_server.tickets import selling
@@ -41,27 +42,33 @@ _LOG: Final = structlog.get_logger(__name__)
 
 async def issue(
     session: AsyncSession, services: Services, order: Order, payment_id: UUID | None
-) -> None:
-    """Make the tickets of an order that is locked, and call it paid."""
+) -> Sequence[Message]:
+    """Make the tickets of an order that is locked, and call it paid; gives what is to be told."""
     lines = await repository.lines_of(session, [order])
     types = [line.ticket_type_id for line in lines]
     sold = await selling.issue_sold(session, services, event_of(order), types)
     tickets = [
-        {
-            "line": line.line_no,
-            "ticket": to_signed_64(ticket.id),
-            "claim": seal_claim(services, order.id, ticket.claim_token),
-        }
+        LineTicket(
+            line.line_no,
+            to_signed_64(ticket.id),
+            seal_claim(services, order.id, ticket.claim_token),
+        )
         for line, ticket in zip(lines, sold, strict=True)
     ]
-    await repository.set_tickets(session, order, tickets)
-    news = selling.issued(event_of(order), len(sold))
-    await change_state(session, services, order, OrderState.PAID, news, payment_id=payment_id)
+    await repository.change_issued(
+        session,
+        order,
+        tickets,
+        state=OrderState.PAID.value,
+        state_changed_at=instant(services.clock.now_ms()),
+        payment_id=payment_id,
+    )
+    return _news(order, OrderState.PAID), selling.issued(event_of(order), len(sold))
 
 
 async def sell_for_cash(session: AsyncSession, services: Services, order: Order) -> None:
     """The organizer has the money already; what is not theirs they owe."""
-    await issue(session, services, order, payment_id=None)
+    await publish(session, *await issue(session, services, order, payment_id=None))
     if order.amount:
         posting = cash_sale(order.id, order.event_id, shares_of_row(order, order.currency))
         await ledger.post(session, services, OrganizerId(order.organizer_id), posting)
@@ -87,18 +94,17 @@ async def let_go(
 
 
 async def change_state(
-    session: AsyncSession,
-    services: Services,
-    order: Order,
-    state: OrderState,
-    *news: Message,
-    **values: Any,  # noqa: ANN401 - columns
+    session: AsyncSession, services: Services, order: Order, state: OrderState
 ) -> None:
-    """Write an order's new state and tell whoever waits for it, with what else is new."""
+    """Write an order's new state and tell whoever waits for it."""
     now = instant(services.clock.now_ms())
-    await repository.change_order(session, order, state=state.value, state_changed_at=now, **values)
+    await repository.change_order(session, order, state=state.value, state_changed_at=now)
+    await publish(session, _news(order, state))
+
+
+def _news(order: Order, state: OrderState) -> Message:
     ids = {"order_id": str(order.id), "event_id": str(order.event_id)}
-    await publish(session, Message(f"order.{state}", order.organizer_id, payload=ids), *news)
+    return Message(f"order.{state}", order.organizer_id, payload=ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +113,20 @@ class Fulfilment:
 
     services: Services
 
-    async def captured(self, session: AsyncSession, payment: PaymentFacts) -> None:
+    async def captured(self, session: AsyncSession, payment: PaymentFacts) -> Sequence[Message]:
         """Issue the tickets, also late if they are still there; else give the money back."""
         order = await self._order(session, payment)
         if order is None:
             _LOG.error("order.missing", order_id=str(payment.order_id))
-            return
+            return ()
         outcome = on_capture(OrderState(order.state))
         if outcome is Outcome.RESERVE_ANEW and not await self._reserved_anew(session, order):
             await self._give_back(session, payment, SOLD_OUT_MEANWHILE)
         elif outcome is Outcome.GIVE_BACK:
             await self._give_back(session, payment, NOT_NEEDED)
         else:
-            await issue(session, self.services, order, payment_id=payment.id)
+            return await issue(session, self.services, order, payment_id=payment.id)
+        return ()
 
     async def gave_up(self, _session: AsyncSession, _payment: PaymentFacts) -> None:
         """The tickets stay held as long as was said: the buyer may pay in another way."""

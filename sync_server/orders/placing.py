@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sync_server.kit.claims import token_hash
 from sync_server.kit.idempotency import IdempotencyKeyReusedError
 from sync_server.kit.instants import instant
+from sync_server.kit.outbox import publish
+from sync_server.kit.problems import ProblemError
 from sync_server.kit.services import Services
 from sync_server.orders import offers_repository, repository
 from sync_server.orders.buyers import (
@@ -95,22 +97,24 @@ async def place(session: AsyncSession, services: Services, wanted: OrderRequest)
     """Hold tickets for a buyer, or sell them at once where there is nothing to wait for; needs the
     worker's transaction, which any refusal leaves to be rolled back.
     """
-    basket = wanted.basket
-    known = await repository.find_repeated(session, basket.organizer_id, wanted.repeat_hash)
-    if known is not None:
-        return await _repeated(session, services, wanted, known)
-    priced = await price(session, services, basket)
-    total = priced.quote.total.minor_units
-    if wanted.quoted_total not in {None, total}:
-        raise PriceChangedError(extra={"total": total})
+    try:
+        priced = await price(session, services, wanted.basket)
+        total = priced.quote.total.minor_units
+        if wanted.quoted_total not in {None, total}:
+            raise PriceChangedError(extra={"total": total})
+    except ProblemError:
+        # What a repeat asks for may not be on sale any more; it was sold before.
+        repeated = await _repeated(session, services, wanted)
+        if repeated is None:
+            raise
+        return repeated
     columns, token = _new_order(services, wanted, priced)
-    if not await repository.add_order(session, columns):
-        found = await repository.find_repeated(session, basket.organizer_id, wanted.repeat_hash)
-        if found is None:
-            raise IdempotencyKeyReusedError
-        return await _repeated(session, services, wanted, found)
     order, rows = Order(**columns), _lines(columns["id"], priced)
-    await repository.add_lines(session, rows)
+    if not await repository.add_order(session, columns, rows):
+        repeated = await _repeated(session, services, wanted)
+        if repeated is None:
+            raise IdempotencyKeyReusedError
+        return repeated
     begun: Begun | None = None
     if wanted.way is not None and total > 0:
         wanted_payment = new_payment(services, order, token, wanted.buyer, wanted.way)
@@ -124,12 +128,16 @@ async def _sell_at_once(session: AsyncSession, services: Services, order: Order)
     if order.channel == Channel.BOX_OFFICE:
         await sell_for_cash(session, services, order)
     elif order.amount == 0:
-        await issue(session, services, order, payment_id=None)
+        await publish(session, *await issue(session, services, order, payment_id=None))
 
 
 async def _repeated(
-    session: AsyncSession, services: Services, wanted: OrderRequest, known: Order
-) -> Placed:
+    session: AsyncSession, services: Services, wanted: OrderRequest
+) -> Placed | None:
+    """Give the order that was placed under the same key, if one was."""
+    known = await repository.find_repeated(session, wanted.basket.organizer_id, wanted.repeat_hash)
+    if known is None:
+        return None
     sealed = await repository.sealed_of(session, known)
     if sealed.request_hash != wanted.request_hash:
         raise IdempotencyKeyReusedError

@@ -1,8 +1,9 @@
 """SQL on orders and their lines; what is on sale is in `offers_repository`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,9 +12,12 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    column,
     func,
+    insert,
     literal_column,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql
@@ -21,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import EventId, OrganizerId
 from sync_server.kit.pagination import PageRequest
-from sync_server.kit.prepared import PreparedStatement, change_of, entity, insertion
+from sync_server.kit.prepared import PreparedStatement, change_of, entity
 from sync_server.orders.holding import COUNTED
 from sync_server.orders.models import Order, OrderLine
 from sync_server.orders.offers_repository import OfferKey
@@ -41,12 +45,20 @@ _REPEATED = PreparedStatement(
         Order.repeat_hash == bindparam("repeat_hash"),
     )
 )
-_ADD_ORDER = PreparedStatement(
-    postgresql.insert(cast("Table", Order.__table__))
-    .on_conflict_do_nothing(constraint="uq_orders_organizer_id_repeat_hash")
-    .returning(Order.id)
-)
+_ORDER_TABLE = cast("Table", Order.__table__)
 _LINE = cast("Table", OrderLine.__table__)
+_NEW_LINES: Final = (
+    "line_no",
+    "ticket_type_id",
+    "price",
+    "amount",
+    "organizer_share",
+    "platform_fee",
+    "tax_on_fees",
+    "tax_on_tickets",
+    "provider_fee",
+)
+"""What a new line says of itself; whose it is, its order says."""
 _LINES = PreparedStatement(
     select(OrderLine)
     .where(
@@ -55,15 +67,54 @@ _LINES = PreparedStatement(
     )
     .order_by(OrderLine.order_id, OrderLine.line_no)
 )
-_SET_TICKET = PreparedStatement(
-    _LINE.update()
-    .where(
-        _LINE.c.organizer_id == bindparam("in_organizer_id"),
-        _LINE.c.order_id == bindparam("in_order_id"),
-        _LINE.c.line_no == bindparam("line"),
+
+
+def _adding() -> PreparedStatement:
+    """An order and its lines, or nothing where one stands under the same key."""
+    made = (
+        postgresql.insert(_ORDER_TABLE)
+        .on_conflict_do_nothing(constraint="uq_orders_organizer_id_repeat_hash")
+        .returning(_ORDER_TABLE.c.organizer_id, _ORDER_TABLE.c.id)
+        .cte("made")
     )
-    .values(ticket_id=bindparam("ticket"), sealed_claim=bindparam("claim"))
-)
+    columns = [column(name, _LINE.c[name].type) for name in _NEW_LINES]
+    told = func.jsonb_to_recordset(bindparam("lines", type_=postgresql.JSONB))
+    line = told.table_valued(*columns).render_derived(name="line", with_types=True)
+    rows = select(made.c.organizer_id, made.c.id, *line.c).select_from(made).join(line, true())
+    lines = insert(_LINE).from_select(["organizer_id", "order_id", *_NEW_LINES], rows)
+    return PreparedStatement(lines.returning(_LINE.c.line_no))
+
+
+def _issuing() -> PreparedStatement:
+    """Each line's ticket and what opens it, and the order's new state."""
+    told = func.unnest(
+        bindparam("lines", type_=ARRAY(_LINE.c.line_no.type)),
+        bindparam("tickets", type_=ARRAY(_LINE.c.ticket_id.type)),
+        bindparam("claims", type_=ARRAY(_LINE.c.sealed_claim.type)),
+    )
+    ticket = told.table_valued("line_no", "ticket_id", "claim").render_derived(name="ticket")
+    ticketed = (
+        _LINE.update()
+        .where(
+            _LINE.c.organizer_id == bindparam("in_organizer_id"),
+            _LINE.c.order_id == bindparam("in_order_id"),
+            _LINE.c.line_no == ticket.c.line_no,
+        )
+        .values(ticket_id=ticket.c.ticket_id, sealed_claim=ticket.c.claim)
+        .cte("ticketed")
+    )
+    order = _ORDER_TABLE.update().where(
+        _ORDER_TABLE.c.organizer_id == bindparam("in_organizer_id"),
+        _ORDER_TABLE.c.id == bindparam("in_order_id"),
+    )
+    names = ("state", "state_changed_at", "payment_id")
+    return PreparedStatement(
+        order.values({name: bindparam(name) for name in names}).add_cte(ticketed)
+    )
+
+
+_ADD = _adding()
+_ISSUE = _issuing()
 
 
 async def count_of_buyer(session: AsyncSession, key: OfferKey, buyer_hash: bytes) -> int:
@@ -87,13 +138,17 @@ async def count_of_buyer(session: AsyncSession, key: OfferKey, buyer_hash: bytes
     return await session.scalar(query) or 0
 
 
-async def add_order(session: AsyncSession, values: Mapping[str, Any]) -> bool:
-    """Add an order; False where one stands under the same key, after waiting for its commit."""
-    return await _ADD_ORDER.row(session, values) is not None
-
-
-async def add_lines(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
-    await insertion(OrderLine, tuple(rows[0])).send_all(session, rows)
+async def add_order(
+    session: AsyncSession, values: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Add an order with its lines; False, and nothing added, where one stands under the same key,
+    after waiting for its commit.
+    """
+    told = [
+        {name: line[name] for name in _NEW_LINES} | {"ticket_type_id": str(line["ticket_type_id"])}
+        for line in lines
+    ]
+    return await _ADD.row(session, {**values, "lines": told}) is not None
 
 
 async def find_order(
@@ -136,6 +191,10 @@ async def change_order(session: AsyncSession, order: Order, **values: Any) -> No
     """Write columns of an order that is locked, and keep the object as it then stands."""
     place = {"row_organizer_id": order.organizer_id, "row_id": order.id}
     await change_of(Order, tuple(values)).rows(session, {**values, **place})
+    _keep(session, order, values)
+
+
+def _keep(session: AsyncSession, order: Order, values: Mapping[str, Any]) -> None:
     if order in session:
         session.expunge(order)
     for name, value in values.items():
@@ -174,12 +233,32 @@ async def sealed_claims(session: AsyncSession, order: Order) -> dict[int, bytes]
     return {row.line_no: row.sealed_claim for row in found}
 
 
-async def set_tickets(
-    session: AsyncSession, order: Order, tickets: Sequence[dict[str, Any]]
+@dataclass(frozen=True, slots=True)
+class LineTicket:
+    """A line's ticket, and what opens it."""
+
+    line_no: int
+    ticket_id: int
+    sealed_claim: bytes
+
+
+async def change_issued(
+    session: AsyncSession,
+    order: Order,
+    tickets: Sequence[LineTicket],
+    **values: Any,  # noqa: ANN401 - columns
 ) -> None:
-    """Write each line's ticket and what opens it, with one statement sent for all of them."""
+    """Write each line's ticket, and what became of the order that has them: its state, since when,
+    and by which payment.
+    """
+    told = {
+        "lines": [ticket.line_no for ticket in tickets],
+        "tickets": [ticket.ticket_id for ticket in tickets],
+        "claims": [ticket.sealed_claim for ticket in tickets],
+    }
     place = {"in_organizer_id": order.organizer_id, "in_order_id": order.id}
-    await _SET_TICKET.send_all(session, [{**place, **ticket} for ticket in tickets])
+    await _ISSUE.rows(session, {**values, **told, **place})
+    _keep(session, order, values)
 
 
 async def mark_refunding(

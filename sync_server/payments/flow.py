@@ -69,8 +69,10 @@ class PaymentListener(Protocol):
     capture, or not at all.
     """
 
-    async def captured(self, session: AsyncSession, payment: PaymentFacts) -> None:
-        """Money came: for an order that waits, or for one that waits no more."""
+    async def captured(self, session: AsyncSession, payment: PaymentFacts) -> Sequence[Message]:
+        """Money came: for an order that waits, or for one that waits no more. Gives what is to be
+        told beside that.
+        """
 
     async def gave_up(self, session: AsyncSession, payment: PaymentFacts) -> None:
         """It failed or expired."""
@@ -292,16 +294,17 @@ class PaymentFlow:
         self, session: AsyncSession, before: PaymentState, payment: PaymentFacts
     ) -> None:
         after = payment.state
+        news: Sequence[Message] = ()
         if after in CAPTURED and before not in CAPTURED:
-            await self.listener.captured(session, payment)
+            news = await self.listener.captured(session, payment)
         elif after in {PaymentState.FAILED, PaymentState.EXPIRED}:
             await self.listener.gave_up(session, payment)
         elif after is PaymentState.REVERSED:
             await self.listener.taken_back(session, payment)
         if after not in OPEN:
             ids = {"payment_id": str(payment.id), "order_id": str(payment.order_id)}
-            news = Message(f"payment.{after}", payment.organizer_id, payload=ids)
-            await publish(session, news)
+            told = Message(f"payment.{after}", payment.organizer_id, payload=ids)
+            await publish(session, *news, told)
 
     def _kept(self, payment: Payment, told: "_Told", now: datetime) -> PaymentReading:
         amount = told.reading.amount

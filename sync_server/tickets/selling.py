@@ -62,16 +62,12 @@ async def issue_sold(
     the news of it.
     """
     organizer_id, event_id = event
-    issuer_key_id = await catalog.current_issuer_key_id(session, organizer_id, event_id)
-    kinds = {
-        type_id: await catalog.find_ticket_type(session, organizer_id, event_id, type_id)
-        for type_id in dict.fromkeys(ticket_type_ids)
-    }
+    made_of = await catalog.issuing(session, organizer_id, event_id, ticket_type_ids)
     now = instant(services.clock.now_ms())
     sold: list[SoldTicket] = []
     rows: list[dict[str, object]] = []
     for type_id in ticket_type_ids:
-        core = first_core(services, kinds[type_id], _ALWAYS, issuer_key_id)
+        core = first_core(services, made_of.types[type_id], _ALWAYS, made_of.issuer_key_id)
         token = claim_token(services.randomness(CLAIM_TOKEN_BYTES))
         row = new_row(NewTicket(ticket_type_id=type_id), core, token, now)
         rows.append({"organizer_id": organizer_id, "event_id": event_id, **row})

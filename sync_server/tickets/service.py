@@ -72,17 +72,14 @@ async def issue_tickets(
     """Make tickets, all or none; their claim tokens are in the answer and nowhere else."""
     session, organizer_id = caller.session, caller.organizer_id
     event = await catalog.find_event(session, organizer_id, event_id)
-    issuer_key_id = await catalog.current_issuer_key_id(session, organizer_id, event_id)
-    types = {
-        type_id: await catalog.find_ticket_type(session, organizer_id, event_id, type_id)
-        for type_id in {ticket.ticket_type_id for ticket in wanted.tickets}
-    }
+    type_ids = {ticket.ticket_type_id for ticket in wanted.tickets}
+    made_of = await catalog.issuing(session, organizer_id, event_id, type_ids)
     rows: list[dict[str, Any]] = []
     issued: list[ClaimedTicket] = []
     for ticket in wanted.tickets:
         validity = _validity(ticket, event.base_time)
-        kind = types[ticket.ticket_type_id]
-        core = first_core(services, kind, validity, issuer_key_id)
+        kind = made_of.types[ticket.ticket_type_id]
+        core = first_core(services, kind, validity, made_of.issuer_key_id)
         token = claim_token(services.randomness(CLAIM_TOKEN_BYTES))
         row = new_row(ticket, core, token, instant(services.clock.now_ms()))
         rows.append({"organizer_id": organizer_id, "event_id": event_id, **row})

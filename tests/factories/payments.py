@@ -1,6 +1,6 @@
 """Payments to test with: an order's intent, a flow over one rail, and a listener that remembers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.ids import EventId
 from sync_server.kit.claims import WORKER
 from sync_server.kit.instants import instant
+from sync_server.kit.outbox import Message
 from sync_server.kit.services import Services
 from sync_server.ledger.postings import Shares
 from sync_server.payments import repository
@@ -35,8 +36,9 @@ class Heard:
 
     told: list[tuple[str, UUID]] = field(default_factory=list)
 
-    async def captured(self, _session: AsyncSession, payment: PaymentFacts) -> None:
+    async def captured(self, _session: AsyncSession, payment: PaymentFacts) -> Sequence[Message]:
         self.told.append(("captured", payment.id))
+        return ()
 
     async def gave_up(self, _session: AsyncSession, payment: PaymentFacts) -> None:
         self.told.append(("gave_up", payment.id))

@@ -1,4 +1,5 @@
 import asyncio
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import text
@@ -220,7 +221,7 @@ async def test_a_payment_that_is_none(services: Services, flow: PaymentFlow) -> 
 class _FailingListener(Heard):
     """Tickets cannot be issued."""
 
-    async def captured(self, _session: object, _payment: PaymentFacts) -> None:
+    async def captured(self, _session: object, _payment: PaymentFacts) -> NoReturn:
         message = "no ticket"
         raise RuntimeError(message)
 

@@ -18,6 +18,7 @@ from sync_server.kit.database import sqlstate
 from sync_server.kit.keys import SealBrokenError
 from sync_server.kit.services import Services
 from sync_server.organizers.rules import Capability
+from tests.factories.orders import type_of
 from tests.factories.tenants import Tenant, make_event, make_member
 
 EVENT = {
@@ -226,9 +227,10 @@ async def test_keys_are_not_for_members_who_issue_no_tickets(
     services: Services, tenant: Tenant, event_id: EventId
 ) -> None:
     member = await make_member(services, tenant, Capability.EVENT_MANAGE)
+    type_id = await type_of(services, tenant, event_id)
     async with services.database.reading(member.claims) as session:
         with pytest.raises(EventNotFoundError):
-            await catalog.current_issuer_key_id(session, tenant.organizer_id, event_id)
+            await catalog.issuing(session, tenant.organizer_id, event_id, [type_id])
 
 
 async def test_what_is_sealed_in_keys_is_not_for_members_at_all(
@@ -244,9 +246,20 @@ async def test_tickets_are_made_under_the_newest_key_that_is_active(
     services: Services, tenant: Tenant, event_id: EventId, administrator: AsyncConnection
 ) -> None:
     await administrator.execute(_TWO_MORE_KEYS, {"event_id": event_id})
+    type_id = await type_of(services, tenant, event_id)
     async with services.database.reading(tenant.claims) as session:
-        found = await catalog.current_issuer_key_id(session, tenant.organizer_id, event_id)
-    assert found == 2
+        found = await catalog.issuing(session, tenant.organizer_id, event_id, [type_id])
+    assert (found.issuer_key_id, list(found.types)) == (2, [type_id])
+
+
+async def test_a_ticket_type_of_another_event_makes_no_tickets(
+    services: Services, tenant: Tenant, event_id: EventId
+) -> None:
+    ours = await type_of(services, tenant, event_id)
+    theirs = await type_of(services, tenant, await make_event(services, tenant))
+    async with services.database.reading(tenant.claims) as session:
+        with pytest.raises(TicketTypeNotFoundError):
+            await catalog.issuing(session, tenant.organizer_id, event_id, [ours, theirs])
 
 
 _TWO_MORE_KEYS = text("""
