@@ -25,17 +25,17 @@ from sync_server.orders.errors import (
 from sync_server.orders.fulfilment import let_go
 from sync_server.orders.holding import Channel, OrderState
 from sync_server.orders.models import Order, OrderLine
-from sync_server.orders.paying import WayToPay, begin_payment, how_to_pay, payment_flow, refund_flow
+from sync_server.orders.paying import WayToPay, begin_payment, how_to_pay, payment_flow
 from sync_server.orders.placing import OrderRequest, Placed, place
 from sync_server.orders.quoting import Basket, price, quote_shown
-from sync_server.orders.refunding import GivenBack, RefundWanted, give_back, of_payment
+from sync_server.orders.refund_service import refund_shown
+from sync_server.orders.refunding import of_payment
 from sync_server.orders.schemas import (
     ChargeShown,
     LineShown,
     NewCashOrder,
     NewOrder,
     NewQuote,
-    NewRefundWanted,
     OrderDetails,
     OrderShown,
     OwnOrder,
@@ -43,8 +43,6 @@ from sync_server.orders.schemas import (
     PaymentWanted,
     PlacedOrder,
     QuoteShown,
-    RefundDecision,
-    RefundShown,
     TransferShown,
 )
 from sync_server.organizers.callers import OrganizerCaller
@@ -233,39 +231,6 @@ async def read_order(caller: OrganizerCaller, services: Services, order_id: UUID
     return _details(order, lines, made, given_back)
 
 
-async def refund_order(
-    caller: OrganizerCaller, request: RepeatableRequest, order_id: UUID, wanted: NewRefundWanted
-) -> RefundShown:
-    """Give money back for tickets of an order; its state says how far that is."""
-    made = await give_back(
-        request.services,
-        RefundWanted(
-            organizer_id=caller.organizer_id,
-            order_id=order_id,
-            lines=wanted.lines,
-            reason=wanted.reason,
-            asked_by=caller.user_id,
-            key=request.key or "",
-        ),
-    )
-    return _refund_shown(made)
-
-
-async def decide_refund(
-    services: Services, admin_id: UUID, refund_id: UUID, wanted: RefundDecision
-) -> RefundShown:
-    """Take an admin's word for a refund that no provider tells of."""
-    made = await refund_flow(services).decide(
-        refund_id, given_back=wanted.given_back, reason=wanted.reason
-    )
-    subject = Subject("refund", str(refund_id), made.organizer_id)
-    after = {"state": made.state.value}
-    action = Action("refund.decide", subject, after=after, reason=wanted.reason, actor_id=admin_id)
-    async with services.database.transaction(WORKER) as session:
-        await audit.record_action(session, services, action)
-    return _refund_shown(of_payment(made))
-
-
 async def expire_holds(services: Services, limit: int) -> int:
     """Let go of what was held too long, and say of how many orders; any number of processes may do
     so.
@@ -321,17 +286,6 @@ def _payment_shown(
     )
 
 
-def _refund_shown(refund: GivenBack) -> RefundShown:
-    return RefundShown(
-        id=refund.id,
-        state=refund.state,
-        amount=refund.amount.minor_units,
-        reason=refund.reason,
-        refusal=refund.refusal,
-        requested_at=refund.requested_at,
-    )
-
-
 def _details(
     order: Order,
     lines: Sequence[OrderLine],
@@ -342,5 +296,5 @@ def _details(
         **_shown(order).model_dump(),
         tickets=[_line_shown(line) for line in lines],
         payments=[_payment_shown(payment) for payment in made],
-        refunds=[_refund_shown(of_payment(refund)) for refund in given_back],
+        refunds=[refund_shown(of_payment(refund)) for refund in given_back],
     )

@@ -16,7 +16,7 @@ from shared.wire.changes import TicketChanged
 from sync_server.kit.claims import WORKER
 from sync_server.kit.problems import ProblemError
 from sync_server.kit.services import Services
-from sync_server.orders import service
+from sync_server.orders import refund_service, service
 from sync_server.orders.errors import LinesNotRefundableError, OrderNotFoundError
 from sync_server.orders.holding import OrderState
 from sync_server.orders.paying import payment_flow, refund_flow
@@ -70,7 +70,7 @@ async def _give_back(
     wanted = NewRefundWanted(lines=frozenset(lines), reason="It rains")
     async with shop.database.transaction(tenant.claims) as session:
         caller = founder_caller(tenant, session)
-        return await service.refund_order(caller, a_request(shop, key), order_id, wanted)
+        return await refund_service.refund_order(caller, a_request(shop, key), order_id, wanted)
 
 
 async def _details(shop: Services, tenant: Tenant, order_id: UUID) -> OrderDetails:
