@@ -93,6 +93,12 @@ class OrderNotPayableError(ProblemError):
     title = "This order waits for no payment"
 
 
+class PhoneRequiredError(ProblemError):
+    status = 422
+    code = "phone_required"
+    title = "This way to pay asks a telephone: name its number with the payment"
+
+
 class PaymentUnderWayError(ProblemError):
     status = 409
     code = "payment_under_way"

@@ -42,7 +42,7 @@ from sync_server.orders.holding import (
 )
 from sync_server.orders.models import Order, OrderLine, TicketOffer
 from sync_server.orders.offers_repository import key_of
-from sync_server.orders.paying import WayToPay, new_payment, payment_flow
+from sync_server.orders.paying import WayToPay, new_payment, payment_flow, require_payable
 from sync_server.orders.quoting import (
     Basket,
     Priced,
@@ -103,6 +103,8 @@ async def place(session: AsyncSession, services: Services, wanted: OrderRequest)
     total = priced.quote.total.minor_units
     if wanted.quoted_total not in {None, total}:
         raise PriceChangedError(extra={"total": total})
+    if wanted.way is not None and total > 0:
+        require_payable(services, wanted.way, wanted.buyer)
     columns, token = _new_order(services, wanted, priced)
     if not await repository.add_order(session, columns):
         found = await repository.find_repeated(session, basket.organizer_id, wanted.repeat_hash)
