@@ -7,6 +7,7 @@ from fastapi import status
 from sync_server.identity.callers import Admin
 from sync_server.identity.errors import AdminRequiredError, SecondFactorNeededError
 from sync_server.kit.idempotency import IdempotencyKeyReusedError, RequiredKey
+from sync_server.kit.pagination import CursorInvalidError, Page, PageDependency
 from sync_server.kit.problems import (
     IdempotencyKeyRequiredError,
     RequestInvalidError,
@@ -16,14 +17,31 @@ from sync_server.kit.requests import AuthenticationRequiredError
 from sync_server.kit.routing import ProblemRouter
 from sync_server.kit.services import ServicesDependency
 from sync_server.orders import refund_service as service
-from sync_server.orders.errors import LinesNotRefundableError, OrderNotFoundError
+from sync_server.orders.callers import OrderOwner
+from sync_server.orders.errors import (
+    LinesNotRefundableError,
+    OrderNotFoundError,
+    OrderTokenInvalidError,
+    RefundAccountNeededError,
+    RefundAccountNotNeededError,
+    RefundAccountUnusableError,
+)
+from sync_server.orders.refund_schemas import (
+    NewRefundAccount,
+    RefundAccountShown,
+    RefundRetry,
+    RefusedRefundShown,
+)
 from sync_server.orders.schemas import NewRefundWanted, RefundDecision, RefundShown
 from sync_server.organizers.callers import RefundRequester
 from sync_server.organizers.errors import CapabilityMissingError, OrganizerNotFoundError
 from sync_server.payments.errors import (
     NotRefundableError,
     ProviderNotOfferedError,
+    RefundAccountsExhaustedError,
+    RefundNotFailedError,
     RefundNotFoundError,
+    RefundRetriedError,
     RefundTooLargeError,
 )
 
@@ -36,6 +54,11 @@ router = ProblemRouter(
         CapabilityMissingError,
         RequestInvalidError,
     ),
+)
+account_router = ProblemRouter(
+    prefix="/v1/order",
+    tags=["shop"],
+    responses=problem_responses(OrderTokenInvalidError, RequestInvalidError),
 )
 refunds_router = ProblemRouter(
     prefix="/v1/refunds",
@@ -82,3 +105,52 @@ async def decide_refund(
     as it is.
     """
     return await service.decide_refund(services, caller.user_id, refund_id, wanted)
+
+
+@refunds_router.get("/refused", responses=problem_responses(CursorInvalidError))
+async def list_refused_refunds(
+    _caller: Admin, page: PageDependency, services: ServicesDependency
+) -> Page[RefusedRefundShown]:
+    """What providers refused for good and nobody has asked for again, of all organizers."""
+    return await service.list_refused(services, page)
+
+
+@refunds_router.post(
+    "/{refund_id}/retry",
+    status_code=status.HTTP_201_CREATED,
+    responses={
+        **_KEYED,
+        **problem_responses(
+            RefundNotFoundError,
+            RefundNotFailedError,
+            RefundRetriedError,
+            LinesNotRefundableError,
+            NotRefundableError,
+            RefundTooLargeError,
+            RefundAccountNeededError,
+            RefundAccountNotNeededError,
+            RefundAccountUnusableError,
+            RefundAccountsExhaustedError,
+            ProviderNotOfferedError,
+            IdempotencyKeyReusedError,
+        ),
+    },
+)
+async def retry_refund(
+    refund_id: UUID, wanted: RefundRetry, caller: Admin, request: RequiredKey
+) -> RefundShown:
+    """Ask once more for a refund that was refused, by a new one of the same money and tickets; a
+    repeat under the same key gives that one as it stands.
+    """
+    return await service.retry_refund(request, caller.user_id, refund_id, wanted)
+
+
+@account_router.post(
+    "/refund-account",
+    responses=problem_responses(
+        RefundAccountNotNeededError, RefundAccountUnusableError, RefundAccountsExhaustedError
+    ),
+)
+async def name_refund_account(wanted: NewRefundAccount, caller: OrderOwner) -> RefundAccountShown:
+    """Say where money goes back to that came by transfer; what had waited for it is sent now."""
+    return await service.name_refund_account(caller, wanted)

@@ -28,8 +28,7 @@ from sync_server.orders.models import Order, OrderLine
 from sync_server.orders.paying import WayToPay, begin_payment, how_to_pay, payment_flow
 from sync_server.orders.placing import OrderRequest, Placed, place
 from sync_server.orders.quoting import Basket, price, quote_shown
-from sync_server.orders.refund_service import refund_shown
-from sync_server.orders.refunding import of_payment
+from sync_server.orders.refunding import of_payment, refund_shown
 from sync_server.orders.schemas import (
     ChargeShown,
     LineShown,
@@ -39,6 +38,7 @@ from sync_server.orders.schemas import (
     OrderDetails,
     OrderShown,
     OwnOrder,
+    OwnRefundShown,
     PaymentShown,
     PaymentWanted,
     PlacedOrder,
@@ -51,7 +51,8 @@ from sync_server.payments import service as payments
 from sync_server.payments.flow import Begun
 from sync_server.payments.ports import TransferInstructions
 from sync_server.payments.rails import rails_of
-from sync_server.payments.rules import OPEN
+from sync_server.payments.refund_accounts import wants_account
+from sync_server.payments.rules import CAPTURED, OPEN
 from sync_server.payments.views import PaymentFacts, RefundFacts
 from sync_server.tickets.rules import ClaimToken, wallet_link
 
@@ -144,11 +145,16 @@ async def read_own_order(caller: OrderCall) -> OwnOrder:
     """Show an order to whoever has its token, with what opens its tickets."""
     services = caller.services
     async with services.database.reading(WORKER) as session:
-        order = await _own(session, caller)
+        order = await own_order(session, caller)
         lines = await repository.lines_of(session, [order])
         sealed = await repository.sealed_claims(session, order)
-        made = await payments.payments_of_order(session, OrganizerId(order.organizer_id), order.id)
-    return _own_order(services, order, lines, made, sealed)
+        organizer_id = OrganizerId(order.organizer_id)
+        made = await payments.payments_of_order(session, organizer_id, order.id)
+        given_back: list[RefundFacts] = []
+        if any(payment.state in CAPTURED for payment in made):
+            given_back = await refunds.refunds_of_order(session, organizer_id, order.id)
+    own = _own_order(services, order, lines, made, sealed)
+    return own.model_copy(update={"refunds": _own_refunds(services, given_back)})
 
 
 def _own_order(
@@ -166,8 +172,24 @@ def _own_order(
         **_shown(order).model_dump(),
         tickets=[_line_shown(line, links.get(line.line_no)) for line in lines],
         payments=[_payment_shown(payment, how_to_pay(services, payment)) for payment in made],
+        refunds=[],
         ways_to_pay=list(rails_of(services).offered) if _waits(order) else [],
     )
+
+
+def _own_refunds(services: Services, given_back: Sequence[RefundFacts]) -> list[OwnRefundShown]:
+    """One that was asked for again is shown by what followed it."""
+    retried = {refund.retry_of for refund in given_back}
+    return [
+        OwnRefundShown(
+            state=refund.state,
+            amount=refund.amount.minor_units,
+            requested_at=refund.requested_at,
+            wants_account=wants_account(services, refund),
+        )
+        for refund in given_back
+        if refund.id not in retried
+    ]
 
 
 async def pay_own_order(
@@ -176,7 +198,7 @@ async def pay_own_order(
     """Begin a payment for an order, and ask its provider."""
     services = caller.services
     async with services.database.transaction(WORKER) as session:
-        order = await _own(session, caller)
+        order = await own_order(session, caller)
         way = _way(wanted, request.key or "")
         begun = await begin_payment(session, services, order, way)
     if isinstance(begun, Begun):
@@ -188,7 +210,7 @@ async def cancel_own_order(caller: OrderCall) -> OwnOrder:
     """Let the tickets go; while a payment is open nobody knows whether the money comes."""
     services = caller.services
     async with services.database.transaction(WORKER) as session:
-        seen = await _own(session, caller)
+        seen = await own_order(session, caller)
         organizer_id = OrganizerId(seen.organizer_id)
         order = await repository.find_order(session, organizer_id, seen.id, for_change=True)
         tries = await payments.payments_of_order(session, organizer_id, seen.id)
@@ -199,7 +221,8 @@ async def cancel_own_order(caller: OrderCall) -> OwnOrder:
     return await read_own_order(caller)
 
 
-async def _own(session: AsyncSession, caller: OrderCall) -> Order:
+async def own_order(session: AsyncSession, caller: OrderCall) -> Order:
+    """Find the order that a token opens, else raise OrderTokenInvalidError."""
     order = await repository.find_by_token(session, token_hash(OrderToken(caller.token)))
     if order is None:
         raise OrderTokenInvalidError
