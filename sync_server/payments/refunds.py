@@ -221,8 +221,19 @@ class RefundFlow:
             )
         collector = self.rails.collector(Provider(asked.payment.provider))
         answer = await collector.refund(asked.request(self.services))
+        if isinstance(answer, Refused) and asked.refund.attempts > 1:
+            reading = await self._read_after_refusal(asked, answer)
+            return await self._record(refund_id, reading, "submission")
         theirs = answer.provider_reference if isinstance(answer, Accepted) else None
         return await self._record(refund_id, _reading_of(answer, theirs), "submission")
+
+    async def _read_after_refusal(self, asked: _Asked, refused: Refused) -> Reading:
+        """The first may have arrived: a refusal of the second is no word on it."""
+        collector = self.rails.collector(Provider(asked.payment.provider))
+        reading = await collector.read_refund(asked.request(self.services))
+        if reading.finding is Finding.NOT_FOUND:
+            return Reading(Finding.FAILED, reason=refused.code)
+        return reading
 
     async def refresh(self, refund_id: UUID) -> RefundFacts:
         """Ask the provider what became of a refund, and do what follows from it."""
