@@ -48,8 +48,10 @@ from sync_server.operations.dead_jobs import router as jobs_router
 from sync_server.operations.endpoints import router as alarms_router
 from sync_server.operations.jobs_cron import router as cron_router
 from sync_server.operations.metrics import router as metrics_router
-from sync_server.orders.endpoints import order_router, refunds_router, rules_router, shop_router
+from sync_server.orders.endpoints import order_router, rules_router, shop_router
 from sync_server.orders.endpoints import router as orders_router
+from sync_server.orders.refund_endpoints import account_router, refunds_router
+from sync_server.orders.refund_endpoints import router as order_refunds_router
 from sync_server.organizers.endpoints import router as organizers_router
 from sync_server.organizers.team import router as team_router
 from sync_server.passkeys.endpoints import door_router as passkeys_door_router
@@ -99,6 +101,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payouts_router,
     payouts_admin_router,
     reports_router,
+    account_router,
+    order_refunds_router,
     refunds_router,
     tickets_router,
     wallet_router,

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -37,7 +38,7 @@ from sync_server.migrations.roles import LOGIN, WORKER_LOGIN
 from sync_server.migrations.runner import migrate
 from sync_server.operations import jobs_pruning
 from sync_server.orders import jobs as orders_jobs
-from sync_server.orders.paying import payment_flow
+from sync_server.orders.paying import payment_flow, refund_flow
 from sync_server.payments import bank_jobs
 from sync_server.payments.bank_statements import StatementTables
 from sync_server.payments.callbacks import inbox_name, notice_from_bytes
@@ -131,14 +132,27 @@ async def hear_bank(services: Services, news: FileNews) -> None:
     """Act on a bank's file, which says whom to ask about; what is asked is what was kept of it. A
     statement is also held against the books, as one that an operator takes in.
     """
-    payments, payouts = payment_flow(services), payout_flow(services)
+    payments = payment_flow(services)
     for theirs in sorted(news.payment_references):
         await payments.follow(Provider.BANK, Hint(None, theirs, news.name, None))
     for ours in sorted(news.end_to_end_ids):
-        await payouts.hear(Provider.BANK, Hint(ours, None, news.name, None))
+        await _hear_of_transfer(services, ours, news.name)
     if news.lines:
         read = (news.content, news.lines)
         await reconciliation.keep_statement(services, Provider.BANK, OUR_ACCOUNT, news.name, read)
+
+
+async def _hear_of_transfer(services: Services, ours: str, file: str) -> None:
+    """A transfer that we sent is a payout or a refund; whoever sees the bank's own names a third
+    thing, and nobody is asked about that.
+    """
+    if await payout_flow(services).hear(Provider.BANK, Hint(ours, None, file, None)):
+        return
+    try:
+        reference = UUID(ours)
+    except ValueError:
+        return
+    await refund_flow(services).hear(Provider.BANK, reference)
 
 
 def registered_jobs(sources: WebhookSources) -> PgQueuerJobs:

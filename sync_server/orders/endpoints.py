@@ -26,7 +26,6 @@ from sync_server.orders.errors import (
     BuyerLimitError,
     FeeRuleChangedError,
     IdempotencyKeyWeakError,
-    LinesNotRefundableError,
     NotOnSaleError,
     OfferConflictError,
     OfferNotFoundError,
@@ -35,6 +34,7 @@ from sync_server.orders.errors import (
     OrderTokenInvalidError,
     PaymentsExhaustedError,
     PaymentUnderWayError,
+    PhoneRequiredError,
     PriceChangedError,
     PromoCodeExistsError,
     PromoCodeInvalidError,
@@ -50,7 +50,6 @@ from sync_server.orders.schemas import (
     NewOrder,
     NewPromoCode,
     NewQuote,
-    NewRefundWanted,
     OfferShown,
     OffersShown,
     OfferWanted,
@@ -61,22 +60,16 @@ from sync_server.orders.schemas import (
     PlacedOrder,
     PromoCodeShown,
     QuoteShown,
-    RefundDecision,
-    RefundShown,
 )
 from sync_server.organizers.callers import (
     AnyMember,
     BoxOfficeSeller,
     EventManager,
     FinanceViewer,
-    RefundRequester,
 )
 from sync_server.organizers.errors import CapabilityMissingError, OrganizerNotFoundError
 from sync_server.payments.errors import (
-    NotRefundableError,
     ProviderNotOfferedError,
-    RefundNotFoundError,
-    RefundTooLargeError,
 )
 
 shop_router = ProblemRouter(
@@ -99,16 +92,6 @@ router = ProblemRouter(
         RequestInvalidError,
     ),
 )
-refunds_router = ProblemRouter(
-    prefix="/v1/refunds",
-    tags=["orders"],
-    responses=problem_responses(
-        AuthenticationRequiredError,
-        AdminRequiredError,
-        SecondFactorNeededError,
-        RequestInvalidError,
-    ),
-)
 rules_router = ProblemRouter(
     prefix="/v1/fee-rules",
     tags=["orders"],
@@ -122,7 +105,6 @@ rules_router = ProblemRouter(
 _PRICED = problem_responses(
     OfferNotFoundError, NotOnSaleError, PromoCodeInvalidError, QuoteRefusedError
 )
-_KEYED = problem_responses(IdempotencyKeyReusedError, IdempotencyKeyRequiredError)
 _SOLD = problem_responses(
     OfferNotFoundError,
     NotOnSaleError,
@@ -142,6 +124,7 @@ _PLACED = problem_responses(
     PromoCodeInvalidError,
     QuoteRefusedError,
     ProviderNotOfferedError,
+    PhoneRequiredError,
     IdempotencyKeyReusedError,
     IdempotencyKeyRequiredError,
     IdempotencyKeyWeakError,
@@ -194,6 +177,7 @@ async def read_own_order(caller: OrderOwner) -> OwnOrder:
         OrderNotPayableError,
         PaymentsExhaustedError,
         ProviderNotOfferedError,
+        PhoneRequiredError,
         IdempotencyKeyReusedError,
         IdempotencyKeyRequiredError,
     ),
@@ -301,30 +285,6 @@ async def read_order(
     return await service.read_order(caller, services, order_id)
 
 
-@router.post(
-    "/orders/{order_id}/refunds",
-    status_code=status.HTTP_201_CREATED,
-    responses={
-        **_KEYED,
-        **problem_responses(
-            OrderNotFoundError,
-            LinesNotRefundableError,
-            NotRefundableError,
-            RefundTooLargeError,
-            ProviderNotOfferedError,
-            IdempotencyKeyReusedError,
-        ),
-    },
-)
-async def refund_order(
-    order_id: UUID, wanted: NewRefundWanted, caller: RefundRequester, request: RequiredKey
-) -> RefundShown:
-    """Give money back for tickets; they let nobody in from now on. A repeat under the same key
-    gives the same refund as it stands.
-    """
-    return await service.refund_order(caller, request, order_id, wanted)
-
-
 @rules_router.post(
     "",
     status_code=status.HTTP_201_CREATED,
@@ -335,16 +295,6 @@ async def add_fee_rule(
 ) -> FeeRuleShown:
     """Add a rule of fees, or the next version of one."""
     return await offers.add_fee_rule(services, caller.user_id, wanted)
-
-
-@refunds_router.post("/{refund_id}/decision", responses=problem_responses(RefundNotFoundError))
-async def decide_refund(
-    refund_id: UUID, wanted: RefundDecision, caller: Admin, services: ServicesDependency
-) -> RefundShown:
-    """Say from a statement how a refund ended whose provider does not tell; one that is over stays
-    as it is.
-    """
-    return await service.decide_refund(services, caller.user_id, refund_id, wanted)
 
 
 @rules_router.get("")

@@ -93,6 +93,30 @@ class OrderNotPayableError(ProblemError):
     title = "This order waits for no payment"
 
 
+class PhoneRequiredError(ProblemError):
+    status = 422
+    code = "phone_required"
+    title = "This way to pay asks a telephone: name its number with the payment"
+
+
+class RefundAccountNotNeededError(ProblemError):
+    status = 409
+    code = "refund_account_not_needed"
+    title = "Nothing of this was paid by transfer: money goes back the way it came"
+
+
+class RefundAccountNeededError(ProblemError):
+    status = 409
+    code = "refund_account_needed"
+    title = "This money goes back to an account alone: name one, or have the buyer name it"
+
+
+class RefundAccountUnusableError(ProblemError):
+    status = 422
+    code = "refund_account_unusable"
+    title = "Nothing can be transferred to this account: look at its number and the bank's code"
+
+
 class PaymentUnderWayError(ProblemError):
     status = 409
     code = "payment_under_way"

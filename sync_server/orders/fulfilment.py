@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.admission.facts import TicketStatus
 from shared.ids import EventId, OrganizerId, TicketId, from_signed_64, to_signed_64
 from shared.money import Money
+from sync_server.kit.alarms import Alarm, clear_alarm, raise_alarm
 from sync_server.kit.instants import instant
 from sync_server.kit.outbox import Message, publish
 from sync_server.kit.services import Services
@@ -26,7 +27,8 @@ from sync_server.orders.holding import OrderState, Outcome, on_capture
 from sync_server.orders.models import Order
 from sync_server.orders.offers_repository import OfferKey
 from sync_server.orders.repository import LineTicket
-from sync_server.payments.refunds import NewRefund, request_refund
+from sync_server.payments.refunds import NewRefund, refunds_of_payment, request_refund
+from sync_server.payments.rules import RefundState
 from sync_server.payments.views import PaymentFacts, RefundFacts
 from sync_server.tickets import selling
 from sync_server.tickets.selling import Change
@@ -35,6 +37,7 @@ REFUND_UNDER_WAY: Final = "a refund is under way"
 REFUND_FAILED: Final = "the refund failed"
 REFUNDED: Final = "refunded"
 REVERSED: Final = "the payment was taken back"
+REFUSED: Final = "refund.refused"
 NOT_NEEDED: Final = "The order was not open any more"
 SOLD_OUT_MEANWHILE: Final = "Paid too late: the tickets were sold out"
 _LOG: Final = structlog.get_logger(__name__)
@@ -132,7 +135,12 @@ class Fulfilment:
         """The tickets stay held as long as was said: the buyer may pay in another way."""
 
     async def taken_back(self, session: AsyncSession, payment: PaymentFacts) -> None:
-        """Nobody gets in on money that was taken back; what is not given back goes on sale."""
+        """Nobody gets in on money that was taken back; what is not given back goes on sale, and
+        what could not be given back is owed no more.
+        """
+        for refund in await refunds_of_payment(session, payment.organizer_id, payment.id):
+            if refund.state is RefundState.FAILED:
+                await clear_alarm(session, self.services, REFUSED, str(refund.id))
         order = await self._order(session, payment)
         if order is None or order.payment_id != payment.id:
             return
@@ -156,11 +164,21 @@ class Fulfilment:
         await self._mark(session, event, returned, TicketStatus.REFUNDED)
 
     async def not_given_back(self, session: AsyncSession, refund: RefundFacts) -> None:
-        """The buyer still has paid: their tickets hold again."""
+        """The buyer still has paid: their tickets hold again, and somebody is told, since nobody
+        may have asked for this refund.
+        """
         event = (refund.organizer_id, refund.event_id)
         lines = await repository.unmark_refunding(session, refund.organizer_id, refund.id)
         valid = Change(_tickets(lines), TicketStatus.VALID, REFUND_FAILED, REFUND_UNDER_WAY)
         await selling.change_sold(session, self.services, event, valid)
+        about = {
+            "organizer_id": str(refund.organizer_id),
+            "order_id": str(refund.order_id),
+            "provider": refund.provider.value,
+            "currency": refund.amount.currency,
+            "amount": refund.amount.minor_units,
+        }
+        await raise_alarm(session, self.services, Alarm(REFUSED, str(refund.id), about))
 
     async def _order(self, session: AsyncSession, payment: PaymentFacts) -> Order | None:
         return await repository.find_order(

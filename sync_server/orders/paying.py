@@ -15,6 +15,7 @@ from sync_server.orders.errors import (
     OrderNotFoundError,
     OrderNotPayableError,
     PaymentsExhaustedError,
+    PhoneRequiredError,
 )
 from sync_server.orders.fulfilment import Fulfilment, shares_of_row
 from sync_server.orders.holding import (
@@ -30,7 +31,7 @@ from sync_server.payments.ports import ByTransfer, Payer, TransferInstructions
 from sync_server.payments.rails import rails_of
 from sync_server.payments.refunds import RefundFlow
 from sync_server.payments.requests import PayerRequest
-from sync_server.payments.rules import OPEN, Provider
+from sync_server.payments.rules import ASKS_A_TELEPHONE, OPEN, Provider
 from sync_server.payments.service import NewPayment
 from sync_server.payments.views import PaymentFacts
 
@@ -46,6 +47,15 @@ class WayToPay:
     def repeat_hash(self, order_id: UUID) -> bytes:
         """The same key makes no second payment of an order."""
         return sha256(f"{order_id}\0{self.key}".encode()).digest()
+
+
+def require_payable(services: Services, way: WayToPay, buyer: Buyer) -> None:
+    """Raise ProviderNotOfferedError, or PhoneRequiredError where a rail would ask nobody, before
+    anything is held.
+    """
+    payment_flow(services).collector(way.provider)
+    if way.provider in ASKS_A_TELEPHONE and not (way.phone or buyer.phone):
+        raise PhoneRequiredError
 
 
 def payment_flow(services: Services) -> PaymentFlow:
@@ -93,6 +103,7 @@ async def begin_payment(
         raise PaymentsExhaustedError
     sealed = await repository.sealed_of(session, locked)
     buyer = open_buyer(services, order.id, sealed.sealed_buyer)
+    require_payable(services, way, buyer)
     token = open_token(services, order.id, sealed.sealed_token)
     begun = await flow.begin(session, new_payment(services, locked, token, buyer, way))
     held_until = held_while_paying(locked.hold_expires_at, now, way.provider)

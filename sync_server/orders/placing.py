@@ -44,7 +44,7 @@ from sync_server.orders.holding import (
 )
 from sync_server.orders.models import Order, OrderLine, TicketOffer
 from sync_server.orders.offers_repository import key_of
-from sync_server.orders.paying import WayToPay, new_payment, payment_flow
+from sync_server.orders.paying import WayToPay, new_payment, payment_flow, require_payable
 from sync_server.orders.quoting import (
     Basket,
     Priced,
@@ -102,6 +102,8 @@ async def place(session: AsyncSession, services: Services, wanted: OrderRequest)
         total = priced.quote.total.minor_units
         if wanted.quoted_total not in {None, total}:
             raise PriceChangedError(extra={"total": total})
+        if wanted.way is not None and total > 0:
+            require_payable(services, wanted.way, wanted.buyer)
     except ProblemError:
         # What a repeat asks for may not be on sale any more; it was sold before.
         repeated = await _repeated(session, services, wanted)

@@ -18,6 +18,7 @@ from shared.ids import OrganizerId, from_signed_64
 from shared.money import Money
 from sync_server.audit import service as audit
 from sync_server.audit.rules import Action, Subject
+from sync_server.kit.alarms import clear_alarm
 from sync_server.kit.claims import WORKER
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
@@ -27,6 +28,7 @@ from sync_server.orders import repository
 from sync_server.orders.errors import LinesNotRefundableError, OrderNotFoundError
 from sync_server.orders.fulfilment import (
     REFUND_UNDER_WAY,
+    REFUSED,
     Fulfilment,
     event_of,
     shares_of_row,
@@ -34,10 +36,12 @@ from sync_server.orders.fulfilment import (
 from sync_server.orders.holding import Channel, OrderState
 from sync_server.orders.models import Order, OrderLine
 from sync_server.orders.paying import refund_flow
+from sync_server.orders.schemas import RefundShown
 from sync_server.payments import refunds
 from sync_server.payments import service as payments
 from sync_server.payments.errors import NotRefundableError
 from sync_server.payments.refunds import NewRefund
+from sync_server.payments.refused_refunds import waiting_refunds_of_payment
 from sync_server.payments.rules import RefundState
 from sync_server.payments.views import RefundFacts
 from sync_server.tickets import selling
@@ -87,6 +91,17 @@ def of_payment(refund: RefundFacts) -> GivenBack:
     )
 
 
+def refund_shown(refund: GivenBack) -> RefundShown:
+    return RefundShown(
+        id=refund.id,
+        state=refund.state,
+        amount=refund.amount.minor_units,
+        reason=refund.reason,
+        refusal=refund.refusal,
+        requested_at=refund.requested_at,
+    )
+
+
 async def give_back(services: Services, wanted: RefundWanted) -> GivenBack:
     """Write a refund down, then ask the provider; a repeat gives the refund of before."""
     async with services.database.transaction(WORKER) as session:
@@ -110,7 +125,7 @@ async def _give_cash_back(
     lines = await repository.lines_of_refund(session, order, refund_id)
     is_new = not lines
     if is_new:
-        lines = _chosen(await repository.lines_of(session, [order]), wanted.lines)
+        lines = chosen(await repository.lines_of(session, [order]), wanted.lines)
     shares = _together(lines, order.currency)
     made = GivenBack(refund_id, RefundState.SUCCEEDED, shares.total, wanted.reason, None, now)
     if is_new:
@@ -129,7 +144,8 @@ async def _begin(
 ) -> RefundFacts:
     if order.payment_id is None or OrderState(order.state) is not OrderState.PAID:
         raise NotRefundableError
-    lines = _chosen(await repository.lines_of(session, [order]), wanted.lines)
+    lines = chosen(await repository.lines_of(session, [order]), wanted.lines)
+    numbers = [line.line_no for line in lines]
     asked = NewRefund(
         organizer_id=wanted.organizer_id,
         payment_id=order.payment_id,
@@ -137,15 +153,35 @@ async def _begin(
         reason=wanted.reason,
         requested_by=wanted.asked_by,
         repeat_hash=wanted.repeat_hash,
+        lines=frozenset(numbers),
     )
+    await _settle_alarms(session, services, asked)
     made = await refunds.request_refund(session, services, asked)
-    numbers = [line.line_no for line in lines]
-    await repository.mark_refunding(session, order, numbers, made.id)
+    await take_back(session, services, order, lines, made.id)
+    await _record(session, services, wanted, of_payment(made), numbers)
+    return made
+
+
+async def take_back(
+    session: AsyncSession,
+    services: Services,
+    order: Order,
+    lines: Sequence[OrderLine],
+    refund_id: UUID,
+) -> None:
+    """Have tickets let nobody in while their money is on its way back."""
+    await repository.mark_refunding(session, order, [line.line_no for line in lines], refund_id)
     tickets = [from_signed_64(line.ticket_id) for line in lines if line.ticket_id is not None]
     blocked = Change(tickets, TicketStatus.BLOCKED, REFUND_UNDER_WAY)
     await selling.change_sold(session, services, event_of(order), blocked)
-    await _record(session, services, wanted, of_payment(made), numbers)
-    return made
+
+
+async def _settle_alarms(session: AsyncSession, services: Services, asked: NewRefund) -> None:
+    """Somebody is seeing to what was refused before of the same tickets."""
+    place = (asked.organizer_id, asked.payment_id)
+    for refused in await waiting_refunds_of_payment(session, *place):
+        if refused.lines & asked.lines:
+            await clear_alarm(session, services, REFUSED, str(refused.id))
 
 
 async def _locked(session: AsyncSession, wanted: RefundWanted) -> Order:
@@ -161,12 +197,13 @@ async def _locked(session: AsyncSession, wanted: RefundWanted) -> Order:
     return order
 
 
-def _chosen(lines: Sequence[OrderLine], numbers: frozenset[int]) -> list[OrderLine]:
+def chosen(lines: Sequence[OrderLine], numbers: frozenset[int]) -> list[OrderLine]:
+    """Give the lines of these numbers, or all that are left, else raise LinesNotRefundableError."""
     left = [line for line in lines if line.refund_id is None and line.returned_at is None]
-    chosen = [line for line in left if not numbers or line.line_no in numbers]
-    if not chosen or (numbers and len(chosen) != len(numbers)):
+    found = [line for line in left if not numbers or line.line_no in numbers]
+    if not found or (numbers and len(found) != len(numbers)):
         raise LinesNotRefundableError
-    return chosen
+    return found
 
 
 def _together(lines: Sequence[OrderLine], currency: str) -> Shares:

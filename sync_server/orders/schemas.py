@@ -323,11 +323,23 @@ class OrderShown(BaseModel):
     hold_expires_at: datetime
 
 
+class OwnRefundShown(BaseModel):
+    """Money on its way back, as its buyer sees it; where `wants_account`, they name the account
+    that it goes to.
+    """
+
+    state: RefundState
+    amount: int
+    requested_at: datetime
+    wants_account: bool
+
+
 class OwnOrder(OrderShown):
     """An order as its buyer sees it."""
 
     tickets: list[LineShown]
     payments: list[PaymentShown]
+    refunds: list[OwnRefundShown]
     ways_to_pay: list[Provider]
 
 

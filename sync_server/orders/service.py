@@ -25,26 +25,24 @@ from sync_server.orders.errors import (
 from sync_server.orders.fulfilment import let_go
 from sync_server.orders.holding import Channel, OrderState
 from sync_server.orders.models import Order, OrderLine
-from sync_server.orders.paying import WayToPay, begin_payment, how_to_pay, payment_flow, refund_flow
+from sync_server.orders.paying import WayToPay, begin_payment, how_to_pay, payment_flow
 from sync_server.orders.placing import OrderRequest, Placed, place
 from sync_server.orders.quoting import Basket, price, quote_shown
-from sync_server.orders.refunding import GivenBack, RefundWanted, give_back, of_payment
+from sync_server.orders.refunding import of_payment, refund_shown
 from sync_server.orders.schemas import (
     ChargeShown,
     LineShown,
     NewCashOrder,
     NewOrder,
     NewQuote,
-    NewRefundWanted,
     OrderDetails,
     OrderShown,
     OwnOrder,
+    OwnRefundShown,
     PaymentShown,
     PaymentWanted,
     PlacedOrder,
     QuoteShown,
-    RefundDecision,
-    RefundShown,
     TransferShown,
 )
 from sync_server.organizers.callers import OrganizerCaller
@@ -53,7 +51,8 @@ from sync_server.payments import service as payments
 from sync_server.payments.flow import Begun
 from sync_server.payments.ports import TransferInstructions
 from sync_server.payments.rails import rails_of
-from sync_server.payments.rules import OPEN
+from sync_server.payments.refund_accounts import wants_account
+from sync_server.payments.rules import CAPTURED, OPEN
 from sync_server.payments.views import PaymentFacts, RefundFacts
 from sync_server.tickets.rules import ClaimToken, wallet_link
 
@@ -146,11 +145,16 @@ async def read_own_order(caller: OrderCall) -> OwnOrder:
     """Show an order to whoever has its token, with what opens its tickets."""
     services = caller.services
     async with services.database.reading(WORKER) as session:
-        order = await _own(session, caller)
+        order = await own_order(session, caller)
         lines = await repository.lines_of(session, [order])
         sealed = await repository.sealed_claims(session, order)
-        made = await payments.payments_of_order(session, OrganizerId(order.organizer_id), order.id)
-    return _own_order(services, order, lines, made, sealed)
+        organizer_id = OrganizerId(order.organizer_id)
+        made = await payments.payments_of_order(session, organizer_id, order.id)
+        given_back: list[RefundFacts] = []
+        if any(payment.state in CAPTURED for payment in made):
+            given_back = await refunds.refunds_of_order(session, organizer_id, order.id)
+    own = _own_order(services, order, lines, made, sealed)
+    return own.model_copy(update={"refunds": _own_refunds(services, given_back)})
 
 
 def _own_order(
@@ -168,8 +172,24 @@ def _own_order(
         **_shown(order).model_dump(),
         tickets=[_line_shown(line, links.get(line.line_no)) for line in lines],
         payments=[_payment_shown(payment, how_to_pay(services, payment)) for payment in made],
+        refunds=[],
         ways_to_pay=list(rails_of(services).offered) if _waits(order) else [],
     )
+
+
+def _own_refunds(services: Services, given_back: Sequence[RefundFacts]) -> list[OwnRefundShown]:
+    """One that was asked for again is shown by what followed it."""
+    retried = {refund.retry_of for refund in given_back}
+    return [
+        OwnRefundShown(
+            state=refund.state,
+            amount=refund.amount.minor_units,
+            requested_at=refund.requested_at,
+            wants_account=wants_account(services, refund),
+        )
+        for refund in given_back
+        if refund.id not in retried
+    ]
 
 
 async def pay_own_order(
@@ -178,7 +198,7 @@ async def pay_own_order(
     """Begin a payment for an order, and ask its provider."""
     services = caller.services
     async with services.database.transaction(WORKER) as session:
-        order = await _own(session, caller)
+        order = await own_order(session, caller)
         way = _way(wanted, request.key or "")
         begun = await begin_payment(session, services, order, way)
     if isinstance(begun, Begun):
@@ -190,7 +210,7 @@ async def cancel_own_order(caller: OrderCall) -> OwnOrder:
     """Let the tickets go; while a payment is open nobody knows whether the money comes."""
     services = caller.services
     async with services.database.transaction(WORKER) as session:
-        seen = await _own(session, caller)
+        seen = await own_order(session, caller)
         organizer_id = OrganizerId(seen.organizer_id)
         order = await repository.find_order(session, organizer_id, seen.id, for_change=True)
         tries = await payments.payments_of_order(session, organizer_id, seen.id)
@@ -201,7 +221,8 @@ async def cancel_own_order(caller: OrderCall) -> OwnOrder:
     return await read_own_order(caller)
 
 
-async def _own(session: AsyncSession, caller: OrderCall) -> Order:
+async def own_order(session: AsyncSession, caller: OrderCall) -> Order:
+    """Find the order that a token opens, else raise OrderTokenInvalidError."""
     order = await repository.find_by_token(session, token_hash(OrderToken(caller.token)))
     if order is None:
         raise OrderTokenInvalidError
@@ -231,39 +252,6 @@ async def read_order(caller: OrganizerCaller, services: Services, order_id: UUID
             for refund in await refunds.refunds_of_payment(session, caller.organizer_id, payment.id)
         ]
     return _details(order, lines, made, given_back)
-
-
-async def refund_order(
-    caller: OrganizerCaller, request: RepeatableRequest, order_id: UUID, wanted: NewRefundWanted
-) -> RefundShown:
-    """Give money back for tickets of an order; its state says how far that is."""
-    made = await give_back(
-        request.services,
-        RefundWanted(
-            organizer_id=caller.organizer_id,
-            order_id=order_id,
-            lines=wanted.lines,
-            reason=wanted.reason,
-            asked_by=caller.user_id,
-            key=request.key or "",
-        ),
-    )
-    return _refund_shown(made)
-
-
-async def decide_refund(
-    services: Services, admin_id: UUID, refund_id: UUID, wanted: RefundDecision
-) -> RefundShown:
-    """Take an admin's word for a refund that no provider tells of."""
-    made = await refund_flow(services).decide(
-        refund_id, given_back=wanted.given_back, reason=wanted.reason
-    )
-    subject = Subject("refund", str(refund_id), made.organizer_id)
-    after = {"state": made.state.value}
-    action = Action("refund.decide", subject, after=after, reason=wanted.reason, actor_id=admin_id)
-    async with services.database.transaction(WORKER) as session:
-        await audit.record_action(session, services, action)
-    return _refund_shown(of_payment(made))
 
 
 async def expire_holds(services: Services, limit: int) -> int:
@@ -321,17 +309,6 @@ def _payment_shown(
     )
 
 
-def _refund_shown(refund: GivenBack) -> RefundShown:
-    return RefundShown(
-        id=refund.id,
-        state=refund.state,
-        amount=refund.amount.minor_units,
-        reason=refund.reason,
-        refusal=refund.refusal,
-        requested_at=refund.requested_at,
-    )
-
-
 def _details(
     order: Order,
     lines: Sequence[OrderLine],
@@ -342,5 +319,5 @@ def _details(
         **_shown(order).model_dump(),
         tickets=[_line_shown(line) for line in lines],
         payments=[_payment_shown(payment) for payment in made],
-        refunds=[_refund_shown(of_payment(refund)) for refund in given_back],
+        refunds=[refund_shown(of_payment(refund)) for refund in given_back],
     )

@@ -23,7 +23,8 @@ _MOVEMENTS = """
     FROM payments
     WHERE provider = :provider AND created_at BETWEEN :since AND :until
     UNION ALL
-    SELECT r.organizer_id, 'refund', r.reference, r.provider_reference, p.currency, r.amount,
+    SELECT r.organizer_id, CASE p.provider WHEN 'bank' THEN 'disbursement' ELSE 'refund' END,
+           r.reference, r.provider_reference, p.currency, r.amount,
            r.state = 'succeeded', r.state_changed_at
     FROM refunds AS r
     JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id

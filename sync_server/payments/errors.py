@@ -37,6 +37,24 @@ class RefundTooLargeError(ProblemError):
     title = "This is more than is left of the payment"
 
 
+class RefundNotFailedError(ProblemError):
+    status = 409
+    code = "refund_not_failed"
+    title = "Only a refund that was refused for good is asked for again"
+
+
+class RefundRetriedError(ProblemError):
+    status = 409
+    code = "refund_retried"
+    title = "This refund was asked for again already; look at the one that followed it"
+
+
+class RefundAccountsExhaustedError(ProblemError):
+    status = 429
+    code = "refund_accounts_exhausted"
+    title = "Too many accounts were named for this order; ask whoever sold the tickets"
+
+
 class CallbackSourceNotFoundError(NotFoundError):
     code = "callback_source_not_found"
     title = "No callbacks are taken from this provider"

@@ -1,9 +1,11 @@
-"""Tables of payments, refunds, what providers said of them, and what a bank's files said."""
+"""Tables of payments, refunds and the accounts they go to, what providers said of them, and what a
+bank's files said.
+"""
 
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, FetchedValue, Text
+from sqlalchemy import ARRAY, BigInteger, FetchedValue, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync_server.kit.models import Base
@@ -49,6 +51,10 @@ class Payment(_Shared, Base):
 
 
 class StoredRefund(_Shared, Base):
+    """`lines` are the tickets of its order whose money it gives back; one that was refused may be
+    asked for once more, by a row whose `retry_of` names it.
+    """
+
     __tablename__ = "refunds"
 
     organizer_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -65,6 +71,24 @@ class StoredRefund(_Shared, Base):
     next_read_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default=FetchedValue())
     repeat_hash: Mapped[bytes | None] = mapped_column(deferred=True)
+    lines: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    retry_of: Mapped[UUID | None]
+    account_id: Mapped[UUID | None]
+
+
+class RefundAccount(Base):
+    """Only ever added to: the newest of an order is where its money goes back to."""
+
+    __tablename__ = "refund_accounts"
+
+    organizer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    order_id: Mapped[UUID]
+    number: Mapped[int]
+    account_ending: Mapped[str]
+    sealed_account: Mapped[bytes]
+    named_by: Mapped[UUID | None]
+    named_at: Mapped[datetime]
 
 
 class PaymentReading(Base):

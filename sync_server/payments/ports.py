@@ -98,14 +98,28 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """Where money that leaves goes: a telephone, or an account at a bank."""
+
+    holder: str = field(repr=False)
+    account: str = field(repr=False)
+    """E.164 for mobile money, digits for a bank."""
+    bank: str = ""
+    branch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RefundRequest:
-    """Money back for a collection; `reference` is the refund's own, stored before the call."""
+    """Money back for a collection; `reference` is the refund's own, stored before the call.
+    `destination` is the account that the buyer named, where money cannot go back as it came.
+    """
 
     reference: str
     collection: CollectionReference
     amount: Money
     whole: Money
     reason: str
+    destination: Destination | None = None
 
 
 class Collector(Protocol):
@@ -171,15 +185,15 @@ class ByTransfer(Protocol):
         """None where no account takes this currency."""
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where a payout goes: a telephone, or an account at a bank."""
+@runtime_checkable
+class RefundsToAccounts(Protocol):
+    """A rail whose money never goes back the way it came: the buyer names an account for it."""
 
-    holder: str = field(repr=False)
-    account: str = field(repr=False)
-    """E.164 for mobile money, digits for a bank."""
-    bank: str = ""
-    branch: str = ""
+    def account_fault(self, destination: Destination) -> str | None:
+        """Say, in the rail's own code, why nothing can be paid there."""
+
+    def wants_account(self, refusal: str) -> bool:
+        """Say whether a refund was refused for want of an account, or of another one."""
 
 
 @dataclass(frozen=True, slots=True)

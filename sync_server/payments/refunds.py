@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import OrganizerId
 from shared.money import Money
+from sync_server.kit.alarms import Alarm, raise_alarm
 from sync_server.kit.claims import WORKER
 from sync_server.kit.instants import instant
+from sync_server.kit.keys import SealBrokenError
 from sync_server.kit.outbox import Message, publish
 from sync_server.kit.services import Services
 from sync_server.ledger.postings import Shares
@@ -28,7 +30,7 @@ from sync_server.payments.errors import (
     RefundNotFoundError,
     RefundTooLargeError,
 )
-from sync_server.payments.models import Payment, PaymentReading, StoredRefund
+from sync_server.payments.models import Payment, PaymentReading, RefundAccount, StoredRefund
 from sync_server.payments.ports import (
     Accepted,
     Answer,
@@ -37,6 +39,7 @@ from sync_server.payments.ports import (
     Refused,
 )
 from sync_server.payments.rails import PaymentRails
+from sync_server.payments.refund_accounts import account_rail, newest_account, open_account
 from sync_server.payments.rules import (
     REFUND_OPEN,
     Finding,
@@ -53,6 +56,7 @@ from sync_server.payments.views import RefundFacts, refund_facts_of
 DUE_AT_ONCE: Final = 50
 ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
 SENT_WITHIN: Final = timedelta(seconds=30)
+CAME_BACK: Final = "refund.came_back"
 _REFERENCE_BYTES: Final = 16
 _REFUSAL_CHARACTERS_MAX: Final = 200
 _LOG: Final = structlog.get_logger(__name__)
@@ -70,7 +74,9 @@ class RefundListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NewRefund:
-    """What is given back of a payment, and whose part of it that is."""
+    """What is given back of a payment, whose part of it that is, and the lines of the order that it
+    takes back; `retry_of` is a refund that failed, and is asked for once more.
+    """
 
     organizer_id: OrganizerId
     payment_id: UUID
@@ -78,12 +84,16 @@ class NewRefund:
     reason: str
     requested_by: UUID | None = None
     repeat_hash: bytes | None = None
+    lines: frozenset[int] = frozenset()
+    retry_of: UUID | None = None
 
 
 async def request_refund(
     session: AsyncSession, services: Services, wanted: NewRefund
 ) -> RefundFacts:
-    """Write a refund down; needs the worker's transaction. `RefundFlow.submit` sends it."""
+    """Write a refund down, with the account that the buyer named where its rail pays to one; needs
+    the worker's transaction. `RefundFlow.submit` sends it.
+    """
     payment = await repository.find_payment(session, wanted.payment_id, for_change=True)
     if payment is None or payment.organizer_id != wanted.organizer_id:
         raise PaymentNotFoundError
@@ -94,6 +104,9 @@ async def request_refund(
     if amount > left:
         raise RefundTooLargeError(extra={"left": left})
     row = _new_row(services, wanted)
+    if account_rail(services, Provider(payment.provider)) is not None:
+        account = await newest_account(session, wanted.organizer_id, payment.order_id)
+        row.account_id = None if account is None else account.id
     await repository.change(session, payment, refunded_amount=payment.refunded_amount + amount)
     await repository.add(session, row)
     return refund_facts_of(row, payment)
@@ -121,6 +134,8 @@ def _new_row(services: Services, wanted: NewRefund) -> StoredRefund:
         next_read_at=now + SENT_WITHIN,
         attempts=0,
         repeat_hash=wanted.repeat_hash,
+        lines=sorted(wanted.lines),
+        retry_of=wanted.retry_of,
     )
 
 
@@ -143,24 +158,40 @@ async def refunds_of_payment(
     return [refund_facts_of(row, payment) for row in rows]
 
 
+async def refunds_of_order(
+    session: AsyncSession, organizer_id: OrganizerId, order_id: UUID
+) -> list[RefundFacts]:
+    """Give every refund of every payment of an order; needs the worker's transaction."""
+    rows = await repository.refunds_of_order(session, organizer_id, order_id)
+    return [refund_facts_of(refund, payment) for refund, payment in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A refund and the payment it is of, as they stood when they were read."""
+    """A refund, the payment it is of, and the account it goes to if one was named, as they stood
+    when they were read.
+    """
 
     refund: StoredRefund
     payment: Payment
+    account: RefundAccount | None
 
     @property
-    def request(self) -> RefundRequest:
-        payment, currency = self.payment, self.payment.currency
+    def amount(self) -> Money:
+        return Money(self.refund.amount, self.payment.currency)
+
+    def request(self, services: Services) -> RefundRequest:
+        """Say what the provider is asked, else raise SealBrokenError."""
+        payment, account = self.payment, self.account
         return RefundRequest(
             reference=str(self.refund.reference),
             collection=CollectionReference(
-                str(payment.reference), payment.provider_reference, currency
+                str(payment.reference), payment.provider_reference, payment.currency
             ),
-            amount=Money(self.refund.amount, currency),
-            whole=Money(payment.amount, currency),
+            amount=self.amount,
+            whole=Money(payment.amount, payment.currency),
             reason=self.refund.reason,
+            destination=None if account is None else open_account(services, account),
         )
 
 
@@ -189,9 +220,20 @@ class RefundFlow:
                 next_read_at=now + ASKED_AGAIN_AFTER,
             )
         collector = self.rails.collector(Provider(asked.payment.provider))
-        answer = await collector.refund(asked.request)
+        answer = await collector.refund(asked.request(self.services))
+        if isinstance(answer, Refused) and asked.refund.attempts > 1:
+            reading = await self._read_after_refusal(asked, answer)
+            return await self._record(refund_id, reading, "submission")
         theirs = answer.provider_reference if isinstance(answer, Accepted) else None
         return await self._record(refund_id, _reading_of(answer, theirs), "submission")
+
+    async def _read_after_refusal(self, asked: _Asked, refused: Refused) -> Reading:
+        """The first may have arrived: a refusal of the second is no word on it."""
+        collector = self.rails.collector(Provider(asked.payment.provider))
+        reading = await collector.read_refund(asked.request(self.services))
+        if reading.finding is Finding.NOT_FOUND:
+            return Reading(Finding.FAILED, reason=refused.code)
+        return reading
 
     async def refresh(self, refund_id: UUID) -> RefundFacts:
         """Ask the provider what became of a refund, and do what follows from it."""
@@ -200,7 +242,7 @@ class RefundFlow:
         if RefundState(asked.refund.state) is RefundState.REQUESTED:
             return await self.submit(refund_id)
         collector = self.rails.collector(Provider(asked.payment.provider))
-        reading = await collector.read_refund(asked.request)
+        reading = await collector.read_refund(asked.request(self.services))
         facts = await self._record(refund_id, reading, "poll")
         if may_be_sent_again(reading) and facts.state is RefundState.UNKNOWN:
             return await self.submit(refund_id)
@@ -220,11 +262,23 @@ class RefundFlow:
             due = repository.Due(now, DUE_AT_ONCE, ASKED_AGAIN_AFTER)
             ids = await repository.take_due_refunds(session, due)
         for refund_id in ids:
-            try:
-                await self.refresh(refund_id)
-            except ProviderNotOfferedError:
-                _LOG.error("refund.stuck", refund_id=str(refund_id))
+            await self._refresh_or_complain(refund_id)
         return len(ids)
+
+    async def hear(self, provider: Provider, reference: UUID) -> None:
+        """Ask about the refund that a provider's news name by our reference, if it is one."""
+        async with self.services.database.reading(WORKER) as session:
+            refund = await repository.find_refund_by_reference(session, reference)
+            asked = None if refund is None else await _found(session, refund.id, for_change=False)
+        if asked is not None and asked.payment.provider == provider:
+            await self._refresh_or_complain(asked.refund.id)
+
+    async def _refresh_or_complain(self, refund_id: UUID) -> None:
+        """One refund that cannot be asked about stops no other."""
+        try:
+            await self.refresh(refund_id)
+        except (ProviderNotOfferedError, SealBrokenError) as error:
+            _LOG.error("refund.stuck", refund_id=str(refund_id), cause=type(error).__name__)
 
     async def _record(self, refund_id: UUID, reading: Reading, source: str) -> RefundFacts:
         """All that follows from a reading, in one transaction: state, postings (by the table's own
@@ -234,13 +288,18 @@ class RefundFlow:
             asked = await _locked(session, refund_id)
             refund, payment, now = asked.refund, asked.payment, self._now()
             before = RefundState(refund.state)
-            after = next_refund_state(before, reading, asked.request.amount)
+            after = next_refund_state(before, reading, asked.amount)
+            if before is RefundState.SUCCEEDED and reading.finding is Finding.REVERSED:
+                # Nothing follows on what was given back: a person books what came back.
+                await raise_alarm(session, self.services, Alarm(CAME_BACK, str(refund_id)))
             if after is RefundState.PENDING and reading.finding is Finding.SUCCEEDED:
                 _LOG.error("refund.amount_differs", refund_id=str(refund_id))
             failed = after is RefundState.FAILED and before is not RefundState.FAILED
             if failed:
                 left = payment.refunded_amount - refund.amount
                 await repository.change(session, payment, refunded_amount=left)
+            # What a bank says of money that came back is about another movement.
+            is_told = before in REFUND_OPEN and reading.provider_reference is not None
             refusal = (reading.reason or "")[:_REFUSAL_CHARACTERS_MAX] if failed else refund.refusal
             await repository.change(
                 session,
@@ -248,7 +307,9 @@ class RefundFlow:
                 self._kept(asked, reading, source),
                 state=after,
                 refusal=refusal,
-                provider_reference=reading.provider_reference or refund.provider_reference,
+                provider_reference=(
+                    reading.provider_reference if is_told else refund.provider_reference
+                ),
                 state_changed_at=now if after is not before else refund.state_changed_at,
                 next_read_at=_next_read(after, now, refund.requested_at),
             )
@@ -299,7 +360,10 @@ async def _found(session: AsyncSession, refund_id: UUID, *, for_change: bool) ->
     refund = await repository.find_refund(session, refund_id, for_change=for_change)
     if payment is None or refund is None:
         raise RefundNotFoundError
-    return _Asked(refund, payment)
+    if refund.account_id is None:
+        return _Asked(refund, payment, None)
+    account = await repository.find_account(session, refund.organizer_id, refund.account_id)
+    return _Asked(refund, payment, account)
 
 
 def _reading_of(answer: Answer, theirs: str | None) -> Reading:

@@ -1,4 +1,6 @@
-"""SQL on payments, refunds and readings; every change of state goes through a locked row."""
+"""SQL on payments, refunds and their accounts, and readings; every change of state goes through a
+locked row.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -6,19 +8,21 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
+from sync_server.kit.pagination import PageRequest
 from sync_server.kit.prepared import PreparedStatement, change_of, entity, insertion
-from sync_server.payments.models import Payment, PaymentReading, StoredRefund
-from sync_server.payments.rules import CAPTURED, OPEN, PaymentState
+from sync_server.payments.models import Payment, PaymentReading, RefundAccount, StoredRefund
+from sync_server.payments.rules import CAPTURED, OPEN, PaymentState, RefundState
 
 _ONE_PAYMENT = select(Payment).where(Payment.id == bindparam("id"))
 _PAYMENT = PreparedStatement(_ONE_PAYMENT)
 _PAYMENT_LOCKED = PreparedStatement(_ONE_PAYMENT.with_for_update())
 
 
-async def add(session: AsyncSession, row: Payment | StoredRefund) -> None:
+async def add(session: AsyncSession, row: Payment | RefundAccount | StoredRefund) -> None:
     """Add a row as it stands; what was never set of it is null."""
     values = {column.key: getattr(row, column.key) for column in row.__table__.columns}
     await insertion(type(row), tuple(values)).rows(session, values)
@@ -37,6 +41,99 @@ async def find_refund(
 ) -> StoredRefund | None:
     query = select(StoredRefund).where(StoredRefund.id == refund_id)
     return await session.scalar(query.with_for_update() if for_change else query)
+
+
+async def find_refund_by_reference(session: AsyncSession, reference: UUID) -> StoredRefund | None:
+    query = select(StoredRefund).where(StoredRefund.reference == reference)
+    return await session.scalar(query)
+
+
+async def find_retry(
+    session: AsyncSession, organizer_id: UUID, refund_id: UUID
+) -> StoredRefund | None:
+    query = select(StoredRefund).where(
+        StoredRefund.organizer_id == organizer_id, StoredRefund.retry_of == refund_id
+    )
+    return await session.scalar(query)
+
+
+async def waiting_refunds(
+    session: AsyncSession, page: PageRequest
+) -> Sequence[tuple[StoredRefund, Payment]]:
+    query = _waiting()
+    if page.after is not None:
+        query = query.where(StoredRefund.id > page.after)
+    found = await session.execute(query.order_by(StoredRefund.id).limit(page.limit + 1))
+    return [(refund, payment) for refund, payment in found]
+
+
+async def waiting_refunds_of_payment(
+    session: AsyncSession, organizer_id: UUID, payment_id: UUID
+) -> Sequence[tuple[StoredRefund, Payment]]:
+    query = _waiting().where(
+        StoredRefund.organizer_id == organizer_id, StoredRefund.payment_id == payment_id
+    )
+    found = await session.execute(query.order_by(StoredRefund.id))
+    return [(refund, payment) for refund, payment in found]
+
+
+def _waiting() -> Select[StoredRefund, Payment]:
+    """What failed, and whose money is still with us: not asked for again, not given back by another
+    refund of the same tickets, not taken back by a bank.
+    """
+    other = aliased(StoredRefund)
+    follows = select(other.id).where(
+        other.organizer_id == StoredRefund.organizer_id,
+        other.payment_id == StoredRefund.payment_id,
+        (other.retry_of == StoredRefund.id)
+        | ((other.state != RefundState.FAILED) & other.lines.op("&&")(StoredRefund.lines)),
+    )
+    return (
+        select(StoredRefund, Payment)
+        .join(
+            Payment,
+            (Payment.organizer_id == StoredRefund.organizer_id)
+            & (Payment.id == StoredRefund.payment_id),
+        )
+        .where(
+            # Written out, so that the index over failed refunds alone can serve.
+            StoredRefund.state == literal_column("'failed'"),
+            Payment.state.in_(CAPTURED),
+            Payment.amount - Payment.refunded_amount >= StoredRefund.amount,
+            ~follows.exists(),
+        )
+    )
+
+
+async def refunds_of_order(
+    session: AsyncSession, organizer_id: UUID, order_id: UUID
+) -> Sequence[tuple[StoredRefund, Payment]]:
+    query = (
+        select(StoredRefund, Payment)
+        .join(
+            Payment,
+            (Payment.organizer_id == StoredRefund.organizer_id)
+            & (Payment.id == StoredRefund.payment_id),
+        )
+        .where(Payment.organizer_id == organizer_id, Payment.order_id == order_id)
+        .order_by(StoredRefund.id)
+    )
+    return [(refund, payment) for refund, payment in await session.execute(query)]
+
+
+async def newest_account(
+    session: AsyncSession, organizer_id: UUID, order_id: UUID
+) -> RefundAccount | None:
+    query = select(RefundAccount).where(
+        RefundAccount.organizer_id == organizer_id, RefundAccount.order_id == order_id
+    )
+    return await session.scalar(query.order_by(RefundAccount.number.desc()).limit(1))
+
+
+async def find_account(
+    session: AsyncSession, organizer_id: UUID, account_id: UUID
+) -> RefundAccount | None:
+    return await session.get(RefundAccount, (organizer_id, account_id))
 
 
 async def find_by_reference(session: AsyncSession, reference: UUID) -> Payment | None:

@@ -63,6 +63,8 @@ OPEN: Final = frozenset({PaymentState.CREATED, PaymentState.UNKNOWN, PaymentStat
 """Nothing is decided: a provider is asked again."""
 CAPTURED: Final = frozenset({PaymentState.SUCCEEDED, PaymentState.DISPUTED})
 """The money is with us."""
+ASKS_A_TELEPHONE: Final = frozenset({Provider.AIRTEL, Provider.MTN})
+"""The payer says yes on their telephone, so its number must be known."""
 TOLD_BY_FILES: Final = frozenset({Provider.BANK})
 """Nobody is there to be asked: what becomes of the money comes by itself."""
 

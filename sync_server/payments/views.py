@@ -34,18 +34,28 @@ class PaymentFacts:
 
 @dataclass(frozen=True, slots=True)
 class RefundFacts:
-    """Money on its way back to a buyer; `refusal` is the provider's word for why it is not."""
+    """Money on its way back to a buyer; `refusal` is the provider's word for why it is not, and
+    `account_id` the account that it goes to where it does not go back the way it came.
+    """
 
     organizer_id: OrganizerId
     id: UUID
     payment_id: UUID
     event_id: EventId
     order_id: UUID
+    provider: Provider
     state: RefundState
-    amount: Money
+    shares: Shares
+    lines: frozenset[int]
     reason: str
     refusal: str | None
+    account_id: UUID | None
+    retry_of: UUID | None
     requested_at: datetime
+
+    @property
+    def amount(self) -> Money:
+        return self.shares.total
 
 
 def refund_facts_of(row: StoredRefund, payment: Payment) -> RefundFacts:
@@ -55,10 +65,14 @@ def refund_facts_of(row: StoredRefund, payment: Payment) -> RefundFacts:
         payment_id=row.payment_id,
         event_id=EventId(payment.event_id),
         order_id=payment.order_id,
+        provider=Provider(payment.provider),
         state=RefundState(row.state),
-        amount=Money(row.amount, payment.currency),
+        shares=_shares_of(row, payment.currency),
+        lines=frozenset(row.lines),
         reason=row.reason,
         refusal=row.refusal,
+        account_id=row.account_id,
+        retry_of=row.retry_of,
         requested_at=row.requested_at,
     )
 
@@ -72,7 +86,7 @@ def facts_of(row: Payment) -> PaymentFacts:
         provider=Provider(row.provider),
         state=PaymentState(row.state),
         amount=Money(row.amount, row.currency),
-        shares=shares_of(row),
+        shares=_shares_of(row, row.currency),
         provider_reference=row.provider_reference,
         redirect_url=row.redirect_url,
         reason=row.reason,
@@ -81,8 +95,8 @@ def facts_of(row: Payment) -> PaymentFacts:
     )
 
 
-def shares_of(row: Payment) -> Shares:
-    """Who gets what of a payment."""
+def _shares_of(row: Payment | StoredRefund, currency: str) -> Shares:
+    """Who gets what of a payment, or gave what of a refund."""
     parts = (
         row.organizer_share,
         row.platform_fee,
@@ -90,7 +104,7 @@ def shares_of(row: Payment) -> Shares:
         row.tax_on_tickets,
         row.provider_fee,
     )
-    return Shares(*(Money(part, row.currency) for part in parts))
+    return Shares(*(Money(part, currency) for part in parts))
 
 
 def expected_of(row: Payment) -> Expected:

@@ -1,17 +1,15 @@
 """What payouts look like over HTTP; amounts are minor units."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from shared.money import CURRENCY_EXPONENTS
 from sync_server.payments.rules import Provider
+from sync_server.payments.schemas import AccountNumber, BankCode, Holder
 from sync_server.payouts.rules import RAILS, NameCheck, PayoutState
-
-_ACCOUNT: Final = re.compile(r"\+?[0-9A-Za-z]{5,34}")
 
 
 def _known_currency(currency: str) -> str:
@@ -28,14 +26,6 @@ def _payout_rail(rail: Provider) -> Provider:
     return rail
 
 
-def _account_number(account: SecretStr) -> SecretStr:
-    if not _ACCOUNT.fullmatch(account.get_secret_value()):
-        message = "letters and digits only, for a telephone with its plus"
-        raise ValueError(message)
-    return account
-
-
-Account = Annotated[SecretStr, AfterValidator(_account_number)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$"), AfterValidator(_known_currency)]
 Rail = Annotated[Provider, AfterValidator(_payout_rail)]
 _PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
@@ -98,10 +88,10 @@ class NewDestination(BaseModel):
     label: str = Field(max_length=80, pattern=_PLAIN)
     rail: Rail
     currency: Currency
-    holder: SecretStr = Field(min_length=1, max_length=140)
-    account: Account = Field(min_length=5, max_length=34)
-    bank: str = Field(default="", max_length=34)
-    branch: str = Field(default="", max_length=34)
+    holder: Holder
+    account: AccountNumber
+    bank: BankCode = ""
+    branch: BankCode = ""
 
 
 class DestinationShown(BaseModel):

@@ -16,6 +16,7 @@ from shared.ids import EventId
 from sync_server.kit.claims import WORKER
 from sync_server.kit.problems import ProblemError
 from sync_server.kit.services import Services
+from sync_server.orders import refund_service
 from sync_server.orders import service as orders
 from sync_server.orders.paying import payment_flow, refund_flow
 from sync_server.orders.schemas import (
@@ -113,7 +114,7 @@ class Market:
         wanted = NewRefundWanted(lines=lines, reason="It rains")
         async with self.services.database.transaction(self.tenant.claims) as session:
             caller = founder_caller(self.tenant, session)
-            await orders.refund_order(caller, a_request(self.services), order_id, wanted)
+            await refund_service.refund_order(caller, a_request(self.services), order_id, wanted)
 
     async def hear(self, provider: Provider, reference: str) -> None:
         """A callback is heard as the server hears it: payouts share the address."""

@@ -199,6 +199,11 @@ _STATEMENTS: Final = (
     SELECT organizer_id, id, 1, id, 1, 1, 1, 0, 0, 0, 0 FROM sale
     """,
     """
+    INSERT INTO refund_accounts
+    SELECT organizer_id, gen_random_uuid(), id, 1, '2345', :hash, NULL, now()
+    FROM orders WHERE organizer_id = :organizer
+    """,
+    """
     INSERT INTO refunds (organizer_id, id, payment_id, state, reference, amount, organizer_share,
         platform_fee, tax_on_fees, tax_on_tickets, provider_fee, reason, requested_at,
         state_changed_at, attempts)

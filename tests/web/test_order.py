@@ -11,7 +11,7 @@ from playwright.async_api import Page, Route
 from shared.clock import SettableClock
 from shared.ids import EventId
 from sync_server.kit.services import Services
-from sync_server.orders import service
+from sync_server.orders import refund_service, service
 from sync_server.orders.buyers import OrderToken, order_link
 from sync_server.orders.holding import OrderState
 from sync_server.orders.paying import payment_flow
@@ -215,7 +215,7 @@ async def test_what_was_given_back_opens_no_more(
     async with served.services.database.transaction(tenant.claims) as session:
         wanted = NewRefundWanted(lines=frozenset({2}), reason="It rains")
         caller = founder_caller(tenant, session)
-        await service.refund_order(caller, a_request(served.services), placed.id, wanted)
+        await refund_service.refund_order(caller, a_request(served.services), placed.id, wanted)
     await page.evaluate("dispatchEvent(new Event('online'))")
     await _standing(page, "Paid")
     assert await page.locator("#tickets li").all_inner_texts() == [

@@ -21,11 +21,13 @@ from sync_server.payments.ports import (
     DisbursementRequest,
     Disburser,
     Payer,
+    RefundRequest,
     Refused,
 )
 from sync_server.payments.providers.bank.channels import OUTBOX
 from sync_server.payments.providers.bank.rail import (
     NO_ACCOUNT_IN_CURRENCY,
+    REFUND_NEEDS_AN_ACCOUNT,
     Bank,
     BankConfiguration,
 )
@@ -307,3 +309,78 @@ async def _paid(
 async def _read_payment(desk: BankDesk, bank: Bank, payment: CollectionRequest) -> Reading:
     await desk.attend()
     return await bank.read_collection(CollectionReference(payment.reference, None, "UGX"))
+
+
+def a_refund(destination: Destination | None, amount: int = 5_000) -> RefundRequest:
+    """Money back for a transfer that came."""
+    payment = a_payment(amount)
+    collection = CollectionReference(payment.reference, None, "UGX")
+    money = Money(amount, "UGX")
+    return RefundRequest(new_reference(), collection, money, money, "It rains", destination)
+
+
+async def test_money_goes_back_to_nobody_s_account_by_itself(desk: BankDesk, bank: Bank) -> None:
+    refund = a_refund(None)
+    assert await bank.refund(refund) == Refused(REFUND_NEEDS_AN_ACCOUNT)
+    assert (await bank.read_refund(refund)).finding is Finding.NOT_FOUND
+    assert list((desk.folder / OUTBOX).iterdir()) == []
+
+
+async def test_a_refund_goes_to_the_account_that_was_named_once(
+    desk: BankDesk, bank: Bank, engine: Engine
+) -> None:
+    refund = a_refund(BANK.destination)
+    assert (await bank.read_refund(refund)).finding is Finding.NOT_FOUND
+    assert [await bank.refund(refund) for _ in range(2)] == [Accepted(), Accepted()]
+    (path,) = (desk.folder / OUTBOX).iterdir()
+    order = path.read_text()
+    assert (path.stem, "310001234567" in order) == (end_to_end_id(refund.reference), True)
+    # What an organizer wrote about it is for no bank to read.
+    assert refund.reason not in order
+    assert (await bank.read_refund(refund)).finding is Finding.PENDING
+    await desk.attend()
+    assert [await bank.refund(refund), list(engine.movements)] == [Accepted(), [refund.reference]]
+    await engine.settle(refund.reference, MovementState.SUCCEEDED)
+    await desk.attend()
+    reading = await bank.read_refund(refund)
+    assert (reading.finding, reading.amount) == (Finding.SUCCEEDED, refund.amount)
+
+
+async def test_a_refund_that_its_bank_refuses_wants_another_account(
+    desk: BankDesk, bank: Bank, engine: Engine
+) -> None:
+    refund = a_refund(BANK.destination)
+    await bank.refund(refund)
+    await desk.attend()
+    await engine.settle(refund.reference, MovementState.FAILED, "AC04")
+    await desk.attend()
+    reading = await bank.read_refund(refund)
+    assert (reading.finding, bank.wants_account(reading.reason or "")) == (Finding.FAILED, True)
+    assert bank.wants_account(REFUND_NEEDS_AN_ACCOUNT)
+    assert not bank.wants_account("AM04")
+
+
+async def test_a_refund_that_came_back_is_seen(desk: BankDesk, bank: Bank, engine: Engine) -> None:
+    refund = a_refund(BANK.destination)
+    await bank.refund(refund)
+    await desk.attend()
+    for state in (MovementState.SUCCEEDED, MovementState.REVERSED):
+        await engine.settle(refund.reference, state)
+        await desk.attend()
+    assert (await bank.read_refund(refund)).finding is Finding.REVERSED
+
+
+@pytest.mark.parametrize(
+    ("destination", "fault"),
+    [
+        (Destination("Grace", "+256 772", "CERBUGKA"), "AC03"),
+        (Destination("Grace", "3100012345", "no bank!"), "RC01"),
+        (BANK.destination, None),
+    ],
+)
+async def test_an_account_is_looked_at_before_it_is_kept(
+    bank: Bank, destination: Destination, fault: str | None
+) -> None:
+    assert bank.account_fault(destination) == fault
+    answer = await bank.refund(a_refund(destination))
+    assert answer == (Accepted() if fault is None else Refused(fault))

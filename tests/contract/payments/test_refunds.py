@@ -1,13 +1,14 @@
 """What every rail keeps to when it gives money back, against its own sandbox."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from sync_server.payments.ports import Accepted, Refused, Unknown
+from sync_server.payments.ports import Accepted, RefundsToAccounts, Refused, Unknown
 from sync_server.payments.rules import Finding
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
-from tests.factories.rails import CALLED_RAILS, Rail, RunningRail, running
+from tests.factories.rails import BANK, CALLED_RAILS, RAILS, Rail, RunningRail, running
 
 _LOSING = [Fault.LOST_ANSWER, Fault.SERVER_ERROR, Fault.HTML_ERROR, Fault.LATE_UNAVAILABLE]
 
@@ -107,3 +108,17 @@ async def test_a_refund_that_failed_is_seen(telling: RunningRail) -> None:
     await telling.finish_refund(MovementState.FAILED)
     told = _if_told(telling, Finding.FAILED)
     assert (await telling.collector.read_refund(refund)).finding is told
+
+
+async def test_money_goes_back_as_it_came_whatever_account_is_named(rail: RunningRail) -> None:
+    request, theirs = await rail.paid()
+    refund = replace(rail.refund(request, theirs), destination=BANK.destination)
+    assert isinstance(await rail.collector.refund(refund), Accepted)
+    done = {movement.operation for movement in rail.engine.movements.values()}
+    assert Operation.DISBURSE not in done
+
+
+@pytest.mark.parametrize("known", RAILS, ids=lambda rail: rail.name)
+async def test_a_rail_that_pays_to_accounts_says_so(known: Rail) -> None:
+    async with running(known) as rail:
+        assert isinstance(rail.collector, RefundsToAccounts) is not known.is_called

@@ -18,6 +18,7 @@ from sync_server.payments.refunds import NewRefund, request_refund
 from sync_server.reconciliation import service as reconciliation
 from sync_server.sandboxes.engine import MovementState
 from tests.factories.ledger import balances
+from tests.factories.orders import an_order, place, put_on_sale
 from tests.factories.payments import SHARES, Heard, an_intent, flow_on, reference_of
 from tests.factories.payouts import Treasury, a_treasury
 from tests.factories.payouts import flow_on as payouts_on
@@ -30,6 +31,7 @@ _CHANGES = {
     "order_lines": "amount = 1",
     "payments": "amount = 1",
     "payment_readings": "finding = 'succeeded'",
+    "refund_accounts": "number = 2",
     "refunds": "amount = 1",
     "payouts": "amount = 1",
     "payout_attempts": "finding = 'succeeded'",
@@ -56,8 +58,15 @@ _ELSEWHERE = (
     "ALTER TABLE payments DROP CONSTRAINT ck_payments_amount",
     "DROP TRIGGER require_step ON payouts",
 )
-_OF_AN_ORGANIZER = (*(name for name in _CHANGES if "recon" not in name), "payout_ledger_entries")
+_OF_THE_SERVER = ("recon_items", "recon_runs", "refund_accounts")
+_OF_AN_ORGANIZER = (*sorted(_CHANGES.keys() - set(_OF_THE_SERVER)), "payout_ledger_entries")
 _OF_A_VIEW = "55000"
+_RETRY = (
+    "INSERT INTO refunds SELECT (jsonb_populate_record(r, jsonb_build_object('id',"
+    " gen_random_uuid(), 'reference', gen_random_uuid(), 'state', 'requested', 'retry_of', r.id"
+    "))).* FROM refunds AS r WHERE r.id = :refund"
+)
+_NO_PAYMENT = "01a206c5-5235-7e5e-9234-8ac622ca9a74"
 _FORGED = (
     "INSERT INTO {table} SELECT (jsonb_populate_record(t, CAST('{changes}' AS jsonb)"
     " || jsonb_build_object('id', gen_random_uuid(), 'reference', gen_random_uuid()))).*"
@@ -68,7 +77,7 @@ _FORGED = (
 @dataclass(frozen=True, slots=True)
 class Vault:
     """A payment that was made, a refund of it that was asked for, two payouts: one that was sent,
-    one on which nobody decided.
+    one on which nobody decided; and an order that waits for its money.
     """
 
     treasury: Treasury
@@ -76,6 +85,7 @@ class Vault:
     refund: UUID
     sent: UUID
     requested: UUID
+    order: UUID
 
     def values(self, statement: str) -> dict[str, Any]:
         tenant = self.treasury.tenant
@@ -86,6 +96,7 @@ class Vault:
             "refund": self.refund,
             "sent": self.sent,
             "requested": self.requested,
+            "order": self.order,
         }
         return {name: value for name, value in named.items() if f":{name}" in statement}
 
@@ -103,8 +114,10 @@ async def vault(services: Services, tenant: Tenant, event_id: EventId) -> Vault:
     async with services.database.transaction(WORKER) as session:
         wanted = NewRefund(tenant.organizer_id, paid.id, SHARES, "Event moved")
         refund = await request_refund(session, services, wanted)
+    type_id = await put_on_sale(services, tenant, event_id)
+    placed = await place(services, tenant, event_id, an_order(type_id))
     await reconciliation.run(services, reconciliation.RunSource.OPERATOR)
-    return Vault(treasury, paid.id, refund.id, sent, requested)
+    return Vault(treasury, paid.id, refund.id, sent, requested, placed.id)
 
 
 def _claims(vault: Vault, role: str) -> Claims:
@@ -156,6 +169,10 @@ async def test_no_role_rewrites_or_removes_what_happened(
         ("checker", "payouts", '{"state": "requested"}', "requested"),
         ("founder", "payments", '{"state": "created"}', "payment"),
         ("founder", "refunds", '{"state": "requested"}', "refund"),
+        ("worker", "orders", '{"state": "paid"}', "order"),
+        ("worker", "orders", '{"state": "expired"}', "order"),
+        ("worker", "orders", f'{{"payment_id": "{_NO_PAYMENT}"}}', "order"),
+        ("founder", "orders", '{"state": "held"}', "order"),
     ],
 )
 async def test_no_row_begins_further_than_at_its_beginning(
@@ -200,6 +217,24 @@ async def test_no_row_begins_further_than_at_its_beginning(
                 "INSERT INTO refunds SELECT (jsonb_populate_record(r, jsonb_build_object("
                 "'id', gen_random_uuid(), 'reference', gen_random_uuid(), 'state', 'requested',"
                 " 'amount', 1))).* FROM refunds AS r WHERE r.id = :refund"
+            ),
+            "23514",
+        ),
+        # What may still arrive is not sent once more.
+        (
+            (
+                "INSERT INTO refunds SELECT (jsonb_populate_record(r, jsonb_build_object("
+                "'id', gen_random_uuid(), 'reference', gen_random_uuid(), 'state', 'requested',"
+                " 'retry_of', r.id))).* FROM refunds AS r WHERE r.id = :refund"
+            ),
+            "23514",
+        ),
+        ("UPDATE refunds SET retry_of = id WHERE id = :refund", _NOT_ALLOWED),
+        ("UPDATE refunds SET account_id = id WHERE id = :refund", _NOT_ALLOWED),
+        (
+            (
+                "INSERT INTO refund_accounts SELECT organizer_id, gen_random_uuid(), id, 6, '2345',"
+                " 'x', NULL, now() FROM orders WHERE id = :order"
             ),
             "23514",
         ),
@@ -252,6 +287,18 @@ async def test_another_organizer_sees_nothing(
     query = f"SELECT count(*) FROM {table} WHERE organizer_id = :organizer"
     async with services.database.reading(other_tenant.claims) as session:
         assert await session.scalar(text(query), vault.values(query)) == 0
+
+
+async def test_a_refund_that_failed_is_asked_for_again_once(
+    services: Services, vault: Vault
+) -> None:
+    async with services.database.transaction(WORKER) as session:
+        connection = await session.connection()
+        await _set(connection, "refunds", "failed", vault.refund)
+        await connection.execute(text(_RETRY), {"refund": vault.refund})
+    assert (await _refusal(services, vault, "worker", _RETRY)).startswith("23505")
+    smaller = _RETRY.replace("'retry_of', r.id", "'retry_of', r.id, 'lines', '{1}'")
+    assert (await _refusal(services, vault, "worker", smaller)).startswith("23514")
 
 
 async def test_a_refund_that_was_paid_is_not_taken_into_the_books_again(

@@ -177,6 +177,7 @@ _REFUSED: tuple[tuple[dict[str, Any], dict[str, str], tuple[int, str]], ...] = (
     ({"tickets": []}, KEY, (422, "request_invalid")),
     ({"total": PRICE + 1}, KEY, (409, "price_changed")),
     ({"payment": {"provider": "airtel"}}, KEY, (422, "provider_not_offered")),
+    ({"payment": {"provider": "mtn"}}, KEY, (422, "phone_required")),
     ({"promo_code": "NOPE"}, KEY, (422, "promo_code_invalid")),
     ({}, {**KEY, "Authorization": "Bearer zgu_over"}, (401, "authentication_required")),
 )

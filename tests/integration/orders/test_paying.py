@@ -14,10 +14,11 @@ from sync_server.orders.errors import (
     OrderNotPayableError,
     PaymentsExhaustedError,
     PaymentUnderWayError,
+    PhoneRequiredError,
 )
 from sync_server.orders.holding import PAYMENTS_MAX, OrderState
 from sync_server.orders.paying import WayToPay, payment_flow, refund_flow
-from sync_server.orders.schemas import PaymentWanted, PlacedOrder
+from sync_server.orders.schemas import BuyerGiven, PaymentWanted, PlacedOrder
 from sync_server.orders.service import OrderCall
 from sync_server.payments.errors import ProviderNotOfferedError
 from sync_server.payments.rules import PaymentState, Provider
@@ -33,6 +34,7 @@ from tests.factories.orders import (
     place_and_pay,
     put_on_sale,
     references,
+    states_of_orders,
     taken,
     tickets_by_status,
 )
@@ -249,6 +251,35 @@ async def test_an_order_is_tried_to_be_paid_so_often_and_no_more(
         await service.pay_own_order(caller, a_request(shop), MTN)
     with pytest.raises(PaymentsExhaustedError):
         await service.pay_own_order(caller, a_request(shop), MTN)
+
+
+async def test_a_rail_that_asks_a_telephone_is_told_of_one_before_anything_is_held(
+    shop: Services, tenant: Tenant, event_id: EventId, rail: RunningRail
+) -> None:
+    type_id = await put_on_sale(shop, tenant, event_id)
+    buyer = BuyerGiven(address="grace@example.org")
+    with pytest.raises(PhoneRequiredError):
+        await place(shop, tenant, event_id, an_order(type_id, buyer=buyer, payment=MTN))
+    assert (await states_of_orders(shop, event_id), await taken(shop, event_id)) == ({}, 0)
+    placed = await place(shop, tenant, event_id, an_order(type_id, buyer=buyer))
+    caller = OrderCall(shop, placed.token)
+    with pytest.raises(PhoneRequiredError):
+        await service.pay_own_order(caller, a_request(shop), MTN)
+    own = await service.read_own_order(caller)
+    assert (own.payments, own.hold_expires_at) == ([], placed.hold_expires_at)
+    assert rail.engine.movements == {}
+    named = PaymentWanted(provider=Provider.MTN, phone=PHONE)
+    paid = await service.pay_own_order(caller, a_request(shop), named)
+    assert [payment.state for payment in paid.payments] == [PaymentState.PENDING]
+
+
+async def test_what_costs_nothing_needs_no_telephone(
+    shop: Services, tenant: Tenant, event_id: EventId
+) -> None:
+    type_id = await put_on_sale(shop, tenant, event_id, price=0)
+    buyer = BuyerGiven(address="grace@example.org")
+    placed = await place(shop, tenant, event_id, an_order(type_id, buyer=buyer, payment=MTN))
+    assert (placed.state, placed.payments) == (OrderState.PAID, [])
 
 
 async def test_what_waits_for_no_payment_is_not_paid(

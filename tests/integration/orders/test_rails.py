@@ -6,7 +6,7 @@ import pytest
 
 from shared.ids import EventId
 from sync_server.kit.services import Services
-from sync_server.orders import service
+from sync_server.orders import refund_service, service
 from sync_server.orders.holding import OrderState
 from sync_server.orders.paying import payment_flow, refund_flow
 from sync_server.orders.schemas import NewRefundWanted, PaymentWanted, RefundDecision
@@ -57,7 +57,7 @@ async def test_an_order_is_paid_and_given_back(
     async with shop.database.transaction(tenant.claims) as session:
         caller = founder_caller(tenant, session)
         wanted = NewRefundWanted(reason="It rains")
-        asked = await service.refund_order(caller, a_request(shop), placed.id, wanted)
+        asked = await refund_service.refund_order(caller, a_request(shop), placed.id, wanted)
     assert (asked.state, asked.amount) == (RefundState.PENDING, 2 * PRICE)
     for _ in range(rail.rail.tells_refunds):
         await rail.finish_refund()
@@ -72,7 +72,7 @@ async def test_an_order_is_paid_and_given_back(
 
     decided = RefundDecision(given_back=True, reason="It stands in the provider's statement")
     admin = tenant.founder.user_id
-    ended = [await service.decide_refund(shop, admin, asked.id, decided) for _ in range(2)]
+    ended = [await refund_service.decide_refund(shop, admin, asked.id, decided) for _ in range(2)]
     assert [refund.state for refund in ended] == [RefundState.SUCCEEDED] * 2
     assert await tickets_by_status(shop, event_id) == {"refunded": 2}
     assert set((await balances(shop, tenant)).values()) == {0}

@@ -3,6 +3,8 @@ and the gates' stream follow.
 """
 
 import asyncio
+from dataclasses import dataclass, replace
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -16,7 +18,7 @@ from shared.wire.changes import TicketChanged
 from sync_server.kit.claims import WORKER
 from sync_server.kit.problems import ProblemError
 from sync_server.kit.services import Services
-from sync_server.orders import service
+from sync_server.orders import refund_service, service
 from sync_server.orders.errors import LinesNotRefundableError, OrderNotFoundError
 from sync_server.orders.holding import OrderState
 from sync_server.orders.paying import payment_flow, refund_flow
@@ -29,7 +31,10 @@ from sync_server.orders.schemas import (
     WantedTickets,
 )
 from sync_server.payments.errors import NotRefundableError
-from sync_server.payments.rules import Finding, Reading, RefundState
+from sync_server.payments.ports import Answer, RefundRequest, Refused
+from sync_server.payments.providers.mtn import Mtn
+from sync_server.payments.rails import PaymentRails
+from sync_server.payments.rules import Finding, Provider, Reading, RefundState
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
 from sync_server.tickets import changes
 from sync_server.tickets.changes import Stream
@@ -70,7 +75,7 @@ async def _give_back(
     wanted = NewRefundWanted(lines=frozenset(lines), reason="It rains")
     async with shop.database.transaction(tenant.claims) as session:
         caller = founder_caller(tenant, session)
-        return await service.refund_order(caller, a_request(shop, key), order_id, wanted)
+        return await refund_service.refund_order(caller, a_request(shop, key), order_id, wanted)
 
 
 async def _details(shop: Services, tenant: Tenant, order_id: UUID) -> OrderDetails:
@@ -198,6 +203,48 @@ async def test_a_lost_answer_is_unknown_and_then_found(
     await _decide(rail, MovementState.SUCCEEDED)
     assert (await refund_flow(shop).refresh(asked.id)).state is RefundState.SUCCEEDED
     assert await tickets_by_status(shop, event_id) == {"refunded": 3}
+
+
+@dataclass(slots=True)
+class Forgetful(Mtn):
+    """A rail that once does not find what it has, and refuses to have it twice."""
+
+    rail: Mtn
+    forgets: int = 1
+    calls: int = 0
+
+    async def refund(self, request: RefundRequest) -> Answer:
+        self.calls += 1
+        return await self.rail.refund(request) if self.calls == 1 else Refused("DUPLICATE")
+
+    async def read_refund(self, request: RefundRequest) -> Reading:
+        self.forgets -= 1
+        is_lost = self.forgets >= 0
+        return Reading(Finding.NOT_FOUND) if is_lost else await self.rail.read_refund(request)
+
+
+@pytest.mark.parametrize(
+    ("forgets", "state", "tickets"),
+    [(1, RefundState.PENDING, {"blocked": 3}), (9, RefundState.FAILED, {"valid": 3})],
+    ids=["found", "never there"],
+)
+async def test_a_second_call_that_is_refused_says_nothing_of_the_first(
+    shop: Services,
+    tenant: Tenant,
+    event_id: EventId,
+    rail: RunningRail,
+    paid: PlacedOrder,
+    forgets: int,
+    state: RefundState,
+    tickets: dict[str, int],
+) -> None:
+    rail.engine.dial.turn(Operation.REFUND, Fault.LOST_ANSWER)
+    forgetful = Forgetful(cast("Mtn", rail.collector), forgets)
+    there = replace(shop, parts={PaymentRails: PaymentRails({Provider.MTN: forgetful})})
+    asked = await _give_back(there, tenant, paid.id)
+    assert asked.state is RefundState.UNKNOWN
+    assert (await refund_flow(there).refresh(asked.id)).state is state
+    assert (forgetful.calls, await tickets_by_status(shop, event_id)) == (2, tickets)
 
 
 async def test_what_an_organizer_did_to_a_ticket_meanwhile_stands(

@@ -69,6 +69,7 @@ _OF_THE_SERVER: Final = {
     "/v1/jobs/dead",
     "/v1/reconciliation/runs",
     "/v1/reconciliation/runs/{run_id}/items",
+    "/v1/refunds/refused",
 }
 """Whoever looks after the server sees every row: no policy chooses among them."""
 _ROWS: Final = {"events": 100_000, "tickets": 100_000, "scans": 100_000}

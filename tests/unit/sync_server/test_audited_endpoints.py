@@ -58,6 +58,8 @@ RECORDS_AN_ACTION = {
     f"POST {ORGANIZER}/orders/{{order_id}}/refunds": "refund.request",
     "POST /v1/fee-rules": "fee_rule.add",
     "POST /v1/refunds/{refund_id}/decision": "refund.decide",
+    "POST /v1/refunds/{refund_id}/retry": "refund.retry",
+    "POST /v1/order/refund-account": "refund_account.name",
     f"POST {EVENT}/tickets": "tickets.issue",
     f"POST {TICKET}/status": "ticket.status",
     f"POST {TICKET}/transfers": "ticket.transfer",
@@ -160,6 +162,7 @@ NEITHER_BECAUSE = {
     f"POST {SHOP}/quotes": "nothing is held or kept",
     f"POST {SHOP}/orders": "the order stays as a row of its own, with who sold what by which rules",
     "GET /v1/order": "a buyer reads their own order",
+    "GET /v1/refunds/refused": "sums that wait for a person name nobody",
     "POST /v1/order/payments": "the payment stays as a row of its own, with every reading of it",
     "POST /v1/order/cancel": "the order keeps its state and when it got it",
     **dict.fromkeys(

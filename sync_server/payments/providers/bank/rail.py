@@ -1,7 +1,7 @@
-"""A bank as a rail: buyers transfer under a reference of ours, payouts go as files, and statements
-say what came of both.
+"""A bank as a rail: buyers transfer under a reference of ours, payouts and refunds go as files, and
+statements say what came of each.
 
-One file holds one payout, so that what was accepted was handed over. A bank asks nobody and
+One file holds one transfer, so that what was accepted was handed over. A bank asks nobody and
 calls nobody back: what its files have not said yet is pending.
 """
 
@@ -51,6 +51,9 @@ NO_ACCOUNT_IN_CURRENCY: Final = "NO_ACCOUNT_IN_CURRENCY"
 _EAST_AFRICA: Final = timezone(timedelta(hours=3))
 _SATURDAY: Final = 5
 _DAYS_OF_WEEK: Final = 7
+_NUMBER_DIGITS: Final = 20
+ACCOUNT_FAULTS: Final = frozenset({"AC01", "AC03", "AC04", "AC06", "RC01"})
+"""No such account, closed or blocked, or no such bank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +109,24 @@ class Bank:
     def acknowledge(self, _hint: Hint) -> Mapping[str, object]:
         return {}
 
-    async def refund(self, _request: RefundRequest) -> Answer:
+    def account_fault(self, destination: Destination) -> str | None:
+        return destination_fault(destination)
+
+    def wants_account(self, refusal: str) -> bool:
+        return refusal == REFUND_NEEDS_AN_ACCOUNT or refusal in ACCOUNT_FAULTS
+
+    async def refund(self, request: RefundRequest) -> Answer:
         """A statement names no account that money could safely go back to: the buyer gives one, and
         it is paid as a payout is.
         """
-        return Refused(REFUND_NEEDS_AN_ACCOUNT)
+        if request.destination is None:
+            return Refused(REFUND_NEEDS_AN_ACCOUNT)
+        return await self.disburse(_as_transfer(request, request.destination))
 
-    async def read_refund(self, _request: RefundRequest) -> Reading:
-        return Reading(Finding.NOT_FOUND)
+    async def read_refund(self, request: RefundRequest) -> Reading:
+        if request.destination is None:
+            return Reading(Finding.NOT_FOUND)
+        return await self.read_disbursement(_as_transfer(request, request.destination))
 
     async def check_holder(self, _destination: Destination, _currency: str) -> HolderName | None:
         """A bank tells the name of no account but its customer's own."""
@@ -151,6 +164,14 @@ class Bank:
         if account is None:
             return None
         return await self._book.closing_balance(account.number, currency)
+
+
+def _as_transfer(request: RefundRequest, destination: Destination) -> DisbursementRequest:
+    """A refund under its own reference; what was written about it is for no bank to read."""
+    number = f"RE{end_to_end_id(request.reference)[:_NUMBER_DIGITS].upper()}"
+    return DisbursementRequest(
+        request.reference, number, request.amount, destination, "Refund of tickets", ""
+    )
 
 
 def working_day(now: datetime) -> date:
