@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -45,6 +46,7 @@ from tests.plugins.postgres import connected
 ORDERS: Final = 1_000
 BUYERS: Final = 8
 PROCESSES: Final = 4
+ROUNDS: Final = 3
 TRANSACTIONS: Final = 1_000
 _MILLISECONDS: Final = 1_000
 _BARE_TABLES: Final = (
@@ -109,7 +111,7 @@ def _settings(folder: Path, sandbox_url: str) -> Settings:
 
 
 def measure(*, quick: bool = False) -> dict[str, Any]:
-    """Measure all three; a minute or so."""
+    """Measure all three; two minutes or so."""
     with tempfile.TemporaryDirectory(prefix="zeraket-bench-") as folder, _sandbox() as url:
         # PostgreSQL runs as a user of its own and must be able to walk in.
         Path(folder).chmod(0o711)
@@ -144,8 +146,9 @@ async def _measure(folder: Path, url: str, share: int) -> dict[str, Any]:
         stall = _Stall(str(folder), str(tenant.organizer_id), str(event_id), str(type_id), url)
         books = await _books(services, folder, tenant.organizer_id, TRANSACTIONS // share)
         await asyncio.to_thread(_in_processes, stall, 1, BUYERS * 4)
-        alone = await asyncio.to_thread(_in_processes, stall, 1, ORDERS // share)
-        together = await asyncio.to_thread(_in_processes, stall, PROCESSES, ORDERS // share)
+        await _gather_statistics(folder)
+        alone = await _median(stall, 1, ORDERS // share)
+        together = await _median(stall, PROCESSES, ORDERS // share)
     return {
         "cores": os.cpu_count(),
         "orders": ORDERS // share,
@@ -155,6 +158,24 @@ async def _measure(folder: Path, url: str, share: int) -> dict[str, Any]:
         "paid_orders_per_second_in_four": together["per_second"],
         **books,
     }
+
+
+async def _gather_statistics(folder: Path) -> None:
+    """What PostgreSQL does by itself within a minute of the first sales: without statistics it may
+    walk all orders of an organizer to find one.
+    """
+    # The services of this process hold it open, and end it.
+    embedded = await asyncio.to_thread(start_embedded_postgres, folder / "data")
+    async with connected(embedded.url(ADMINISTRATOR, EMBEDDED_DATABASE)) as administrator:
+        await administrator.execute(text("ANALYZE"))
+
+
+async def _median(stall: _Stall, processes: int, orders: int) -> dict[str, Any]:
+    """The middle one of some rounds: the machine is shared."""
+    rounds = [
+        await asyncio.to_thread(_in_processes, stall, processes, orders) for _ in range(ROUNDS)
+    ]
+    return sorted(rounds, key=itemgetter("per_second"))[ROUNDS // 2]
 
 
 def _in_processes(stall: _Stall, processes: int, orders: int) -> dict[str, Any]:

@@ -230,7 +230,8 @@ def _orders() -> None:
         "CREATE UNIQUE INDEX ix_orders_number ON orders (number)",
         "CREATE INDEX ix_orders_organizer_id_event_id_buyer_hash ON orders"
         " (organizer_id, event_id, buyer_hash)",
-        "CREATE INDEX ix_orders_organizer_id_promo_code_id ON orders (organizer_id, promo_code_id)",
+        "CREATE INDEX ix_orders_organizer_id_promo_code_id ON orders"
+        " (organizer_id, promo_code_id) WHERE promo_code_id IS NOT NULL",
         "CREATE INDEX ix_orders_hold_expires_at ON orders (hold_expires_at) WHERE state = 'held'",
     )
 
