@@ -1,17 +1,25 @@
 """A bank's sandbox, its counter, and a folder between it and the server."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 from sqlalchemy import text
 
+from shared.clock import Clock
 from sync_server.kit.claims import WORKER
 from sync_server.kit.jobs import Job
 from sync_server.kit.services import Services
 from sync_server.payments.bank_jobs import TAKING_IN
+from sync_server.payments.bank_statements import StatementTables
+from sync_server.payments.configured import Means, make_folders, open_rails
+from sync_server.payments.rails import PaymentRails
+from sync_server.sandboxes import bank as bank_sandbox
 from sync_server.sandboxes.bank import BankSandbox
 from sync_server.sandboxes.engine import Engine
+from sync_server.settings import Settings
 
 JOB = Job(1, TAKING_IN, {}, 1)
 
@@ -44,3 +52,26 @@ class Branch:
         query = text("SELECT subject FROM alarms WHERE cleared_at IS NULL AND kind = :kind")
         async with self.services.database.reading(WORKER) as session:
             return list(await session.scalars(query, {"kind": kind}))
+
+
+@asynccontextmanager
+async def a_branch(services: Services, clock: Clock, folder: Path) -> AsyncIterator[Branch]:
+    """A branch whose `services` offer transfers to it, and nothing else."""
+    settings = Settings(
+        bank_folder=folder,
+        bank_account=bank_sandbox.ACCOUNT,
+        bank_bic=bank_sandbox.BIC,
+        bank_currency=bank_sandbox.CURRENCY,
+        bank_holder=bank_sandbox.HOLDER,
+    )
+    make_folders(settings)
+    engine = Engine()
+    sandbox = BankSandbox(engine, clock, folder)
+    transport = httpx.ASGITransport(sandbox.app())
+    async with (
+        httpx.AsyncClient() as unused,
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as counter,
+    ):
+        means = Means(settings, unused, clock, StatementTables(services.database))
+        offering = replace(services, parts={PaymentRails: open_rails(means)})
+        yield Branch(offering, folder, engine, sandbox, counter)

@@ -278,6 +278,7 @@ async def test_each_standing_has_its_words_and_its_pause(windows: Windows) -> No
             "state": state,
             "payments": payments,
             "tickets": [{"refund_id": returned, "returned_at": returned}],
+            "refunds": [],
         }
         for state, payments, returned, _, _ in _TOLD
     ]

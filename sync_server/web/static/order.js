@@ -2,6 +2,7 @@
 
 import { call, Refusal } from "./api.js";
 import { onPress, onSubmit } from "./forms.js";
+import { showRefunds, takeAccount } from "./giving-back.js";
 import { keepLooking } from "./looking.js";
 import { clear, complain } from "./notices.js";
 import { dropKey, dropOrder, keyFor, takeOrder } from "./orders.js";
@@ -41,6 +42,7 @@ function begin() {
     show(shown);
     form.querySelector("input:checked")?.focus();
   });
+  takeAccount(token, lookNow);
   form.addEventListener("change", askPhone);
   onSubmit(form, async (fields) => {
     try {
@@ -111,6 +113,7 @@ function show(order) {
   if (page !== null) goOn.href = page;
   showTransfer(open?.transfer);
   showTickets(order.tickets);
+  showRefunds(order);
   const mayPay = order.state === "held" && order.ways_to_pay.length > 0;
   another.hidden = !mayPay || open === undefined || isAnotherWanted;
   form.hidden = !mayPay || (open !== undefined && !isAnotherWanted);
