@@ -23,6 +23,7 @@ class Occasion(StrEnum):
     IDENTITY_LINKED = "identity_linked"
     IDENTITY_UNLINKED = "identity_unlinked"
     TICKETS = "tickets"
+    REFUND_ACCOUNT = "refund_account"
 
 
 def write_letter(recipient: str, language: Language, occasion: Occasion, /, **words: str) -> Letter:

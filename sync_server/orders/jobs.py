@@ -1,5 +1,5 @@
 """The orders' own jobs: providers are asked what became of open payments and refunds, what was
-held too long is let go, and buyers are sent their tickets.
+held too long is let go, and buyers are sent their tickets, or asked for an account.
 """
 
 from typing import Final
@@ -8,7 +8,7 @@ from uuid import UUID
 from sync_server.kit.jobs import Job, JobHandler, Jobs, Schedule
 from sync_server.kit.services import Services
 from sync_server.orders import service
-from sync_server.orders.letters import tickets_letter
+from sync_server.orders.letters import account_letter, tickets_letter
 from sync_server.orders.paying import payment_flow, refund_flow
 from sync_server.payments import flow, refunds
 
@@ -16,6 +16,7 @@ PAYMENTS: Final = "payments.refresh"
 REFUNDS: Final = "refunds.refresh"
 EXPIRY: Final = "orders.expire"
 LETTER: Final = "orders.letter"
+ACCOUNT_LETTER: Final = "orders.account_letter"
 HOLDS_AT_ONCE: Final = 200
 _PAYMENTS_EVERY_SECONDS: Final = 5
 _REFUNDS_EVERY_SECONDS: Final = 15
@@ -39,12 +40,22 @@ async def expire(services: Services, _: Job) -> None:
         pass
 
 
-async def write_to_buyer(services: Services, job: Job) -> None:
+async def send_tickets(services: Services, job: Job) -> None:
     """Send a buyer what opens their tickets; a mail server that is away is tried again."""
-    organizer_id, order_id = job.payload["organizer_id"], job.payload["payload"]["order_id"]
-    letter = await tickets_letter(services, UUID(organizer_id), UUID(order_id))
+    letter = await tickets_letter(services, *_order_of(job))
     if letter is not None:
         await services.mail.send(letter)
+
+
+async def ask_for_account(services: Services, job: Job) -> None:
+    """Write to a buyer whose money waits for an account."""
+    letter = await account_letter(services, *_order_of(job))
+    if letter is not None:
+        await services.mail.send(letter)
+
+
+def _order_of(job: Job) -> tuple[UUID, UUID]:
+    return UUID(job.payload["organizer_id"]), UUID(job.payload["payload"]["order_id"])
 
 
 def register(jobs: Jobs) -> None:
@@ -52,6 +63,7 @@ def register(jobs: Jobs) -> None:
     jobs.schedule(Schedule(PAYMENTS, _PAYMENTS_EVERY_SECONDS))
     jobs.handler(JobHandler(REFUNDS, refresh_refunds))
     jobs.schedule(Schedule(REFUNDS, _REFUNDS_EVERY_SECONDS))
-    jobs.handler(JobHandler(LETTER, write_to_buyer, frozenset(("order.paid",))))
+    jobs.handler(JobHandler(LETTER, send_tickets, frozenset(("order.paid",))))
+    jobs.handler(JobHandler(ACCOUNT_LETTER, ask_for_account, frozenset(("refund.failed",))))
     jobs.handler(JobHandler(EXPIRY, expire))
     jobs.schedule(Schedule(EXPIRY, _EXPIRY_EVERY_SECONDS))

@@ -12,22 +12,17 @@ from shared.ids import EventId
 from sync_server.kit.database import Database
 from sync_server.kit.services import Services
 from sync_server.orders.buyers import OrderToken, order_link
-from sync_server.orders.paying import refund_flow
-from sync_server.orders.schemas import PaymentWanted, PlacedOrder
+from sync_server.orders.schemas import PlacedOrder
 from sync_server.payments.providers.bank.channels import OUTBOX
-from sync_server.payments.rules import Provider
 from sync_server.web.assets import asset
 from sync_server.web.rules import LANGUAGES
-from tests.factories.branch import Branch, a_branch
-from tests.factories.orders import PRICE, an_order, expire, place, put_on_sale
+from tests.factories.branch import Branch, a_branch, late_money, refuse_refund
 from tests.factories.tenants import Tenant
 from tests.plugins.pages import Served, Windows
 from tests.plugins.postgres import ClonedDatabase, services_on
 from tests.web.acting import posted, said, submit
 from tests.web.test_accessibility import broken
 
-DAY_MS = 86_400_000
-BY_TRANSFER = PaymentWanted(provider=Provider.BANK)
 SMALLEST = {"width": 320, "height": 568}
 
 
@@ -55,18 +50,8 @@ async def refused(
     branch: Branch, clock: SettableClock, tenant: Tenant, event_id: EventId
 ) -> PlacedOrder:
     """An order whose money came when its ticket was somebody else's, and could not go back."""
-    type_id = await put_on_sale(branch.services, tenant, event_id, quantity=1)
-    wanted = an_order(type_id, payment=BY_TRANSFER)
-    placed = await place(branch.services, tenant, event_id, wanted)
-    (payment,) = placed.payments
-    assert payment.transfer is not None
-    clock.advance(5 * DAY_MS)
-    await expire(branch.services)
-    await place(branch.services, tenant, event_id, an_order(type_id))
-    await branch.transfer(PRICE, payment.transfer.reference)
-    await branch.take_in()
-    clock.advance(60_000)
-    await refund_flow(branch.services).refresh_due()
+    placed = await late_money(branch, clock, tenant, event_id)
+    await refuse_refund(branch, clock)
     return placed
 
 

@@ -23,20 +23,24 @@ from sync_server.kit.keys import MASTER_KEY_BYTES, KeySealer, MasterKey
 from sync_server.orders import refund_service
 from sync_server.orders.fulfilment import REFUSED
 from sync_server.orders.paying import refund_flow
-from sync_server.orders.schemas import NewRefundWanted, PaymentWanted, PlacedOrder
+from sync_server.orders.schemas import NewRefundWanted, PlacedOrder
 from sync_server.payments.providers.bank.channels import OUTBOX
 from sync_server.payments.providers.bank.rail import REFUND_NEEDS_AN_ACCOUNT
 from sync_server.payments.refunds import CAME_BACK
-from sync_server.payments.rules import Provider
 from sync_server.reconciliation import service as reconciliation
 from sync_server.reconciliation.rules import drifts
 from sync_server.reconciliation.service import RunSource
 from sync_server.sandboxes.engine import MovementState
-from tests.factories.branch import Branch
+from tests.factories.branch import (
+    BY_TRANSFER,
+    Branch,
+    late_money,
+    pay_by_transfer,
+    refuse_refund,
+)
 from tests.factories.jobs import client_of, make_admin
 from tests.factories.ledger import balances
 from tests.factories.orders import (
-    PRICE,
     a_request,
     add_fees,
     an_order,
@@ -51,7 +55,6 @@ from tests.plugins.postgres import ClonedDatabase
 DAY_MS = 86_400_000
 ACCOUNT = {"holder": "Grace Nakato", "account": "3100012345", "bank": "CERBUGKA"}
 OTHER = {**ACCOUNT, "account": "3100099999"}
-BY_TRANSFER = PaymentWanted(provider=Provider.BANK)
 _REFUNDS = """
     SELECT r.id, r.state, r.refusal, r.reference::text AS reference, r.retry_of FROM refunds AS r
     JOIN payments AS p ON p.id = r.payment_id WHERE p.order_id = :id ORDER BY r.retry_of NULLS FIRST
@@ -71,33 +74,19 @@ async def _by_transfer(
     return await place(branch.services, tenant, event_id, wanted)
 
 
-async def _pay(branch: Branch, placed: PlacedOrder) -> None:
-    (payment,) = placed.payments
-    assert payment.transfer is not None
-    await branch.transfer(PRICE, payment.transfer.reference)
-    await branch.take_in()
-
-
 @pytest.fixture
 async def late(
     branch: Branch, clock: SettableClock, tenant: Tenant, event_id: EventId
 ) -> PlacedOrder:
     """An order whose money came when its ticket was somebody else's: a refund waits to be sent."""
     await add_fees(branch.services, tenant)
-    type_id = await put_on_sale(branch.services, tenant, event_id, quantity=1)
-    placed = await _by_transfer(branch, tenant, event_id, type_id)
-    clock.advance(5 * DAY_MS)
-    await expire(branch.services)
-    await place(branch.services, tenant, event_id, an_order(type_id))
-    await _pay(branch, placed)
-    return placed
+    return await late_money(branch, clock, tenant, event_id)
 
 
 @pytest.fixture
 async def refused(branch: Branch, clock: SettableClock, late: PlacedOrder) -> PlacedOrder:
     """The same, once the bank was asked."""
-    clock.advance(60_000)
-    await refund_flow(branch.services).refresh_due()
+    await refuse_refund(branch, clock)
     return late
 
 
@@ -190,7 +179,7 @@ async def test_whoever_named_an_account_before_waits_for_nobody(
     clock.advance(5 * DAY_MS)
     await expire(branch.services)
     await place(branch.services, tenant, event_id, an_order(type_id))
-    await _pay(branch, placed)
+    await pay_by_transfer(branch, placed)
     clock.advance(60_000)
     await refund_flow(branch.services).refresh_due()
     await _settle(branch, placed, MovementState.SUCCEEDED)
@@ -323,7 +312,7 @@ async def _refused_ticket(branch: Branch, tenant: Tenant, event_id: EventId) -> 
     """A ticket that its organizer gave back, and that holds again for want of an account."""
     type_id = await put_on_sale(branch.services, tenant, event_id)
     placed = await _by_transfer(branch, tenant, event_id, type_id)
-    await _pay(branch, placed)
+    await pay_by_transfer(branch, placed)
     async with branch.services.database.transaction(tenant.claims) as session:
         caller = founder_caller(tenant, session)
         wanted = NewRefundWanted(reason="It rains")
