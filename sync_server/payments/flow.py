@@ -51,6 +51,7 @@ from sync_server.payments.rules import (
     tells_of_refund,
 )
 from sync_server.payments.service import NewPayment, new_row
+from sync_server.payments.stuck import tell_when_stuck
 from sync_server.payments.views import PaymentFacts, expected_of, facts_of
 
 DUE_AT_ONCE: Final = 50
@@ -264,6 +265,7 @@ class PaymentFlow:
         async with self.services.database.transaction(WORKER) as session:
             payment = await _locked(session, payment_id)
             before = PaymentState(payment.state)
+            was_stuck = before in OPEN and payment.next_read_at is None
             is_ours = tells_of_refund(before, reading, was_refunded=payment.refunded_amount > 0)
             after = before if is_ours else next_state(before, reading, expected_of(payment))
             received = reading.amount if after is not before else None
@@ -286,6 +288,10 @@ class PaymentFlow:
                 next_read_at=_next_read(payment, after, now),
             )
             facts = facts_of(payment)
+            is_stuck = after in OPEN and payment.next_read_at is None
+            await tell_when_stuck(
+                session, self.services, facts, was_stuck=was_stuck, is_stuck=is_stuck
+            )
             if after is not before:
                 await self._tell(session, before, facts)
             return facts

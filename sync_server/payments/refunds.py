@@ -51,6 +51,7 @@ from sync_server.payments.rules import (
     next_refund_state,
     poll_after,
 )
+from sync_server.payments.stuck import tell_when_stuck
 from sync_server.payments.views import RefundFacts, refund_facts_of
 
 DUE_AT_ONCE: Final = 50
@@ -288,6 +289,7 @@ class RefundFlow:
             asked = await _locked(session, refund_id)
             refund, payment, now = asked.refund, asked.payment, self._now()
             before = RefundState(refund.state)
+            was_stuck = before in REFUND_OPEN and refund.next_read_at is None
             after = next_refund_state(before, reading, asked.amount)
             if before is RefundState.SUCCEEDED and reading.finding is Finding.REVERSED:
                 # Nothing follows on what was given back: a person books what came back.
@@ -314,6 +316,10 @@ class RefundFlow:
                 next_read_at=_next_read(after, now, refund.requested_at),
             )
             facts = refund_facts_of(refund, payment)
+            is_stuck = after in REFUND_OPEN and refund.next_read_at is None
+            await tell_when_stuck(
+                session, self.services, facts, was_stuck=was_stuck, is_stuck=is_stuck
+            )
             if after is not before and after not in REFUND_OPEN:
                 await self._tell(session, facts)
             return facts
