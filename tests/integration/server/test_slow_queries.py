@@ -105,7 +105,7 @@ async def test_of_slow_statements_in_a_row_one_is_explained(
 @pytest.fixture
 async def followed(cloned_database: ClonedDatabase) -> AsyncIterator[tuple[Database, SlowQueries]]:
     """A database whose every statement is slow, with a place to ask for plans that is down."""
-    database = Database(cloned_database.login_url, DatabaseLimits(statement_milliseconds=100))
+    database = Database(cloned_database.login_url, DatabaseLimits(statement_milliseconds=1_000))
     aside = Database("postgresql+asyncpg://nobody@/nowhere?host=/nowhere", EXPLAINING_LIMITS)
     slow = SlowQueries(aside, _SteppingClock(0, step_ms=_LIMIT_MS), _LIMIT_MS)
     slow.follow(database)

@@ -106,7 +106,7 @@ async def test_nothing_of_a_caller_is_left_by_a_transaction_that_failed(
     end: Callable[[Database, Claims], Awaitable[None]],
     error: type[Exception],
 ) -> None:
-    limits = DatabaseLimits(statement_milliseconds=300, connections_max=1)
+    limits = DatabaseLimits(statement_milliseconds=1_000, connections_max=1)
     single = Database(cloned_database.login_url, limits)
     with pytest.raises(error):
         await end(single, tenant.claims)
