@@ -85,7 +85,7 @@ async def test_one_that_does_not_read_is_dropped_and_told_so_if_it_reads_again(
 
 
 async def test_one_that_never_reads_again_is_cut(open_hall: OpenHall, stage: Stage) -> None:
-    hall = await open_hall(StreamLimits(waiting_max=10_000, stuck_seconds=0.5))
+    hall = await open_hall(StreamLimits(waiting_max=10_000, stuck_seconds=2))
     name = stage.channel("sales")
     member = await stage.member(Capability.FINANCE_VIEW)
     async with (
