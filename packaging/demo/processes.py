@@ -1,7 +1,9 @@
 """The server and the kiosks as the programs they are: started, watched, stopped, started again."""
 
+import contextlib
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -20,6 +22,7 @@ _BIN: Final = Path(sys.executable).parent
 _STOPPING_SECONDS: Final = 15
 _READY_SECONDS: Final = 60
 _LOOK_SECONDS: Final = 0.1
+_PORTS: Final = range(20_000, 32_000)
 
 
 class NotInTimeError(Exception):
@@ -27,11 +30,16 @@ class NotInTimeError(Exception):
 
 
 def free_port() -> int:
-    """Find a port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port on loopback that nobody listens on, for a program that is yet to start.
+
+    It lies below those that the system gives to whoever asks for any, so that nobody is given it
+    meanwhile.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(happened: Callable[[], object], seconds: float) -> bool:

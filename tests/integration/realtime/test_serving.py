@@ -5,7 +5,6 @@ and leave nobody waiting for them when they fail.
 import asyncio
 import contextlib
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import httpx
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from processes import free_port
 from sync_server.kit.outbox import Message
 from sync_server.realtime.service import Joining
 from sync_server.realtime.streams import StreamLimits
@@ -111,9 +111,7 @@ async def test_listeners_of_one_channel_share_what_is_written_once(
 async def test_a_stopped_process_lets_its_listeners_go_at_once(
     stage: Stage, cloned_database: ClonedDatabase, tmp_path: Path
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         "PATH": "/usr/bin:/bin",
         "ZERAKET_DATABASE_URL": cloned_database.login_url,
