@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-import httpx
 import pytest
 from playwright.async_api import Page, Route
 
@@ -47,8 +46,6 @@ async def rails() -> AsyncIterator[dict[Provider, RunningRail]]:
         opened = [await stack.enter_async_context(running(rail)) for rail in (MTN, PESAPAL)]
         for rail in opened:
             rail.engine.dial.turn(Operation.CALLBACK, Fault.CALLBACK_MISSING, 9)
-            # A browser beside them leaves rails little of the processor.
-            rail.line.client.timeout = httpx.Timeout(20)
         yield {rail.collector.provider: rail for rail in opened}
 
 
