@@ -1,6 +1,5 @@
 """Every store there is, each new and empty."""
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +31,9 @@ def _folders(tmp_path: Path) -> Stores:
     return Stores(FolderStorage(root), FolderStorage(root), down, ("folder", str(root)), 1)
 
 
-def _buckets(server: S3Server) -> Stores:
+def _buckets(server: S3Server, refusing_port: int) -> Stores:
     place = server.new_bucket()
-    nobody = S3Place(place.bucket, f"http://127.0.0.1:{_unused_port()}")
+    nobody = S3Place(place.bucket, f"http://127.0.0.1:{refusing_port}")
     return Stores(
         S3Storage(place, CREDENTIALS),
         S3Storage(place, CREDENTIALS),
@@ -44,16 +43,11 @@ def _buckets(server: S3Server) -> Stores:
     )
 
 
-def _unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture(params=["folder", "s3"])
-def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Stores:
+def stores(request: pytest.FixtureRequest, tmp_path: Path, refusing_port: int) -> Stores:
     makers: dict[str, Callable[[], Stores]] = {
         "folder": lambda: _folders(tmp_path),
-        "s3": lambda: _buckets(request.getfixturevalue("s3_server")),
+        "s3": lambda: _buckets(request.getfixturevalue("s3_server"), refusing_port),
     }
     return makers[request.param]()
 

@@ -141,8 +141,8 @@ async def test_a_refused_recipient_is_undeliverable(
     assert "nobody" not in str(refused.value)
 
 
-async def test_a_silent_server_is_undeliverable(unused_tcp_port: int) -> None:
-    server = SmtpServer("127.0.0.1", unused_tcp_port, implicit_tls=False)
+async def test_a_silent_server_is_undeliverable(refusing_port: int) -> None:
+    server = SmtpServer("127.0.0.1", refusing_port, implicit_tls=False)
     with pytest.raises(MailUndeliverableError):
         await SmtpSender(server, CLOCK, SENDER).send(LETTER)
 
@@ -165,9 +165,9 @@ async def test_a_server_that_offers_no_encryption_gets_no_letter(
 
 
 async def test_what_is_sent_quietly_fails_quietly(
-    unused_tcp_port: int, capfd: pytest.CaptureFixture[str]
+    refusing_port: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    server = SmtpServer("127.0.0.1", unused_tcp_port, implicit_tls=False)
+    server = SmtpServer("127.0.0.1", refusing_port, implicit_tls=False)
     await send_quietly(SmtpSender(server, CLOCK, SENDER), LETTER)
     told = capfd.readouterr()
     assert "mail.undeliverable" in told.out + told.err

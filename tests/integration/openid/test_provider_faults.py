@@ -1,7 +1,6 @@
 """A provider that is away, slow, broken, or has new keys: people are told, and try again."""
 
 import asyncio
-import socket
 from dataclasses import replace
 from typing import Any
 
@@ -53,12 +52,6 @@ async def dripping(_scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"{", "more_body": True})
     await silent(_scope, receive, send)
-
-
-def unused_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 def document(address: str, **changed: str) -> JSONResponse:
@@ -131,9 +124,9 @@ async def test_a_document_of_another_issuer_or_scheme_is_none(
 
 
 async def test_a_provider_that_is_away_is_told(
-    browser_at: BrowserAt, sandbox_provider: SandboxProvider
+    browser_at: BrowserAt, sandbox_provider: SandboxProvider, refusing_port: int
 ) -> None:
-    away = replace(sandbox_provider, issuer=unused_address())
+    away = replace(sandbox_provider, issuer=f"http://127.0.0.1:{refusing_port}")
     browser = await browser_at(away)
     refused = await browser.client.post("/v1/openid/google/requests", json={})
     assert told(refused) == UNAVAILABLE

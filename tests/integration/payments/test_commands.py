@@ -1,6 +1,5 @@
 """Ways to pay as an operator tries them: a sandbox in a process of its own, and the doctor."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,9 +46,10 @@ async def test_doctor_says_which_provider_does_not(pointers: dict[str, Any], wro
     assert "not this one" not in said
 
 
-async def test_doctor_says_that_a_provider_is_silent(pointers: dict[str, Any]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
+async def test_doctor_says_that_a_provider_is_silent(
+    pointers: dict[str, Any], refusing_port: int
+) -> None:
+    nowhere = f"http://127.0.0.1:{refusing_port}"
     (said,) = await _said(Settings(**{**pointers, "mtn_base_url": nowhere}))
     assert "cannot be reached" in said
 

@@ -13,7 +13,7 @@ from sync_server.payments.providers.calls import ANSWER_BYTES_MAX, Call, Line, R
 from sync_server.payments.providers.clients import provider_client
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-_LIMITS = httpx.Timeout(0.5, connect=5)
+_PATIENT, _IMPATIENT = httpx.Timeout(20), httpx.Timeout(0.5, connect=5)
 _GZIPPED = gzip.compress(b'{"zipped":true}')
 _DROPS = {
     "says nothing and hangs up": b"",
@@ -43,7 +43,7 @@ async def _speaking(answer: bytes, heard: list[bytes] | None = None) -> AsyncIte
 
 @pytest.fixture
 async def line() -> AsyncIterator[Callable[[str], Line]]:
-    async with provider_client(_LIMITS) as client:
+    async with provider_client(_PATIENT) as client:
         yield lambda url: Line("theirs", client, url)
 
 
@@ -54,16 +54,17 @@ async def test_what_is_no_answer_is_silence(answer: bytes, line: Callable[[str],
     assert said in {Silence("ReadError"), Silence("RemoteProtocolError")}
 
 
-async def test_nobody_there_is_silence(line: Callable[[str], Line]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    assert await line(f"http://127.0.0.1:{port}").send(Call("GET", "/")) == Silence("ConnectError")
+async def test_nobody_there_is_silence(line: Callable[[str], Line], refusing_port: int) -> None:
+    said = await line(f"http://127.0.0.1:{refusing_port}").send(Call("GET", "/"))
+    assert said == Silence("ConnectError")
 
 
-async def test_an_answer_that_does_not_come_is_silence(line: Callable[[str], Line]) -> None:
+async def test_an_answer_that_does_not_come_is_silence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}"
-        assert await line(url).send(Call("POST", "/", content=b"{}")) == Silence("ReadTimeout")
+        async with provider_client(_IMPATIENT) as client:
+            said = await Line("theirs", client, url).send(Call("POST", "/", content=b"{}"))
+    assert said == Silence("ReadTimeout")
 
 
 async def test_an_answer_without_end_is_silence(line: Callable[[str], Line]) -> None:
@@ -125,7 +126,7 @@ async def test_a_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPat
     heard: list[bytes] = []
     async with _speaking(_HEAD + b"Content-Length: 2\r\n\r\n{}", heard) as url:
         monkeypatch.setenv("http_proxy", url)
-        async with provider_client(_LIMITS) as client:
+        async with provider_client(_PATIENT) as client:
             answer = await Line("theirs", client, "http://nowhere.example").send(Call("GET", "/"))
     assert answer == Reply(200, {})
     assert heard[0].startswith(b"GET http://nowhere.example/ ")

@@ -138,11 +138,9 @@ def test_address_that_is_no_camera_is_unavailable(
         connect(f"http://127.0.0.1:{server.port}/")
 
 
-def test_address_where_nobody_listens_is_unavailable(connect: Connect) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+def test_address_where_nobody_listens_is_unavailable(connect: Connect, refusing_port: int) -> None:
     with pytest.raises(CameraUnavailable):
-        connect(f"http://127.0.0.1:{port}/")
+        connect(f"http://127.0.0.1:{refusing_port}/")
 
 
 def test_web_page_is_lost_at_the_first_picture(serve: Serve, connect: Connect) -> None:
