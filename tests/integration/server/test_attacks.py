@@ -373,12 +373,12 @@ async def test_a_lock_that_a_statement_took_ends_with_its_transaction(
 
 async def test_a_statement_cannot_outlast_its_time(besieged: Besieged) -> None:
     """A time-out can be lifted by the statement before: what is then left is the next one's."""
-    limits = DatabaseLimits(statement_milliseconds=200, connections_max=2)
+    limits = DatabaseLimits(statement_milliseconds=500, connections_max=2)
     database = Database(besieged.place.login_url, limits)
     claims = claims_of(besieged, "member")
     assert await outcome_of(database, claims, "SELECT pg_sleep(20)") == "57014"
     lifted = "SELECT set_config('statement_timeout', '0', false)"
-    assert await outcome_of(database, claims, lifted, "SELECT pg_sleep(0.3)") is None
+    assert await outcome_of(database, claims, lifted, "SELECT pg_sleep(0.8)") is None
     assert await outcome_of(database, claims, "SELECT pg_sleep(20)") == "57014"
     await database.close()
 
