@@ -4,7 +4,7 @@ A new rail adds one `Rail` to RAILS; the contract suites do the rest.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -48,11 +48,10 @@ from sync_server.sandboxes import airtel as airtel_sandbox
 from sync_server.sandboxes import flutterwave as flutterwave_sandbox
 from sync_server.sandboxes import mtn as mtn_sandbox
 from sync_server.sandboxes import pesapal as pesapal_sandbox
-from sync_server.sandboxes.engine import Dial, Engine, Fault, Movement, MovementState, Operation
+from sync_server.sandboxes.engine import Engine, Movement, MovementState, Operation
 from tests.factories.bank import BankDesk
+from tests.factories.patience import impatient_with_silence
 
-_SILENCE_MILLISECONDS = 400
-"""How long an answer is waited for that is known never to come."""
 _BROWSER_SECONDS = 20
 _MERCHANT = "/our-side"
 PHONE = "+256772123456"
@@ -254,19 +253,6 @@ def _beside(merchant: ASGIApp, provider: ASGIApp) -> ASGIApp:
     return both
 
 
-def _impatient_with_silence(dial: Dial) -> Callable[[httpx.Request], Awaitable[None]]:
-    """Wait shortly for what will be silent, and for every other answer as long as a busy machine
-    takes.
-    """
-    short = time_limits(_SILENCE_MILLISECONDS).as_dict()
-
-    async def shorten(request: httpx.Request) -> None:
-        if any(Fault.SLOW_ANSWER in coming for coming in dial._coming.values()):
-            request.extensions["timeout"] = short
-
-    return shorten
-
-
 @asynccontextmanager
 async def running(rail: Rail) -> AsyncIterator[RunningRail]:
     async with AsyncExitStack() as stack:
@@ -279,7 +265,7 @@ async def running(rail: Rail) -> AsyncIterator[RunningRail]:
         merchant.url = f"{url}{_MERCHANT}"
         engine.webhook_url = f"{merchant.url}/callback"
         client = provider_client(time_limits())
-        client.event_hooks = {"request": [_impatient_with_silence(engine.dial)]}
+        client.event_hooks = {"request": [impatient_with_silence(engine.dial)]}
         await stack.enter_async_context(client)
         line = Line(rail.name, client, url)
         yield RunningRail(rail, engine, clock, merchant, rail.make_client(line, clock), line)
