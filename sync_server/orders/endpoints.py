@@ -68,9 +68,7 @@ from sync_server.organizers.callers import (
     FinanceViewer,
 )
 from sync_server.organizers.errors import CapabilityMissingError, OrganizerNotFoundError
-from sync_server.payments.errors import (
-    ProviderNotOfferedError,
-)
+from sync_server.payments.errors import ProviderNotOfferedError
 
 shop_router = ProblemRouter(
     prefix="/v1/shop/{organizer_id}/events/{event_id}",

@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.admission.facts import TicketStatus
 from shared.ids import EventId, OrganizerId, TicketId, from_signed_64, to_signed_64
-from shared.money import Money
 from sync_server.kit.alarms import Alarm, clear_alarm, raise_alarm
 from sync_server.kit.instants import instant
 from sync_server.kit.outbox import Message, publish
 from sync_server.kit.services import Services
 from sync_server.ledger import service as ledger
-from sync_server.ledger.postings import Shares, cash_sale
+from sync_server.ledger.postings import cash_sale
+from sync_server.ledger.shares import shares_of_row
 from sync_server.orders import offers_repository, repository
 from sync_server.orders.buyers import seal_claim
 from sync_server.orders.holding import OrderState, Outcome, on_capture
@@ -225,14 +225,3 @@ def _tickets(lines: Iterable[Any]) -> list[TicketId]:
 
 def event_of(order: Order) -> tuple[OrganizerId, EventId]:
     return OrganizerId(order.organizer_id), EventId(order.event_id)
-
-
-def shares_of_row(row: Any, currency: str) -> Shares:  # noqa: ANN401 - an order, or a line of one
-    """Who gets what, as a row keeps it."""
-    return Shares(
-        organizer=Money(row.organizer_share, currency),
-        platform_fee=Money(row.platform_fee, currency),
-        tax_on_fees=Money(row.tax_on_fees, currency),
-        tax_on_tickets=Money(row.tax_on_tickets, currency),
-        provider_fee=Money(row.provider_fee, currency),
-    )

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync_server.kit.models import Base
+from sync_server.ledger.shares import SharedAmount
 
 
 class StoredFeeRule(Base):
@@ -67,18 +68,7 @@ class PromoCode(Base):
     withdrawn_at: Mapped[datetime | None]
 
 
-class _Shared:
-    """Who gets what of an amount: the parts sum to it."""
-
-    amount: Mapped[int]
-    organizer_share: Mapped[int]
-    platform_fee: Mapped[int]
-    tax_on_fees: Mapped[int]
-    tax_on_tickets: Mapped[int]
-    provider_fee: Mapped[int]
-
-
-class Order(_Shared, Base):
+class Order(SharedAmount, Base):
     """`charges` say which version of which rule made what; who buys is sealed."""
 
     __tablename__ = "orders"
@@ -107,7 +97,7 @@ class Order(_Shared, Base):
     state_changed_at: Mapped[datetime]
 
 
-class OrderLine(_Shared, Base):
+class OrderLine(SharedAmount, Base):
     """One ticket; `refund_id` is the refund that takes, or took, it back."""
 
     __tablename__ = "order_lines"

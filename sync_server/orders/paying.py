@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.ids import EventId, OrganizerId
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
+from sync_server.ledger.shares import shares_of_row
 from sync_server.orders import repository
 from sync_server.orders.buyers import Buyer, OrderToken, open_buyer, open_token, order_link
 from sync_server.orders.errors import (
@@ -17,7 +18,7 @@ from sync_server.orders.errors import (
     PaymentsExhaustedError,
     PhoneRequiredError,
 )
-from sync_server.orders.fulfilment import Fulfilment, shares_of_row
+from sync_server.orders.fulfilment import Fulfilment
 from sync_server.orders.holding import (
     PAYMENTS_MAX,
     OrderState,

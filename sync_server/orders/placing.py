@@ -16,6 +16,7 @@ from sync_server.kit.instants import instant
 from sync_server.kit.outbox import publish
 from sync_server.kit.problems import ProblemError
 from sync_server.kit.services import Services
+from sync_server.ledger.shares import share_columns
 from sync_server.orders import offers_repository, repository
 from sync_server.orders.buyers import (
     Buyer,
@@ -50,7 +51,6 @@ from sync_server.orders.quoting import (
     Priced,
     kept_charges,
     price,
-    share_columns,
     shares_of,
 )
 from sync_server.payments.flow import Begun

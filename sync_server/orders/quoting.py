@@ -159,18 +159,6 @@ def shares_of(tickets: Sequence[TicketShares], currency: str) -> Shares:
     )
 
 
-def share_columns(shares: Shares) -> dict[str, int]:
-    """An amount and its parts as tables keep them."""
-    return {
-        "amount": shares.total.minor_units,
-        "organizer_share": shares.organizer.minor_units,
-        "platform_fee": shares.platform_fee.minor_units,
-        "tax_on_fees": shares.tax_on_fees.minor_units,
-        "tax_on_tickets": shares.tax_on_tickets.minor_units,
-        "provider_fee": shares.provider_fee.minor_units,
-    }
-
-
 def kept_charges(quoted: Quote) -> list[dict[str, Any]]:
     """The charges of an order as its row keeps them for good."""
     return [

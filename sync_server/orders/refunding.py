@@ -24,6 +24,7 @@ from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
 from sync_server.ledger import service as ledger
 from sync_server.ledger.postings import Shares, cash_refund
+from sync_server.ledger.shares import shares_of_row
 from sync_server.orders import repository
 from sync_server.orders.errors import LinesNotRefundableError, OrderNotFoundError
 from sync_server.orders.fulfilment import (
@@ -31,7 +32,6 @@ from sync_server.orders.fulfilment import (
     REFUSED,
     Fulfilment,
     event_of,
-    shares_of_row,
 )
 from sync_server.orders.holding import Channel, OrderState
 from sync_server.orders.models import Order, OrderLine

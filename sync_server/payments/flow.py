@@ -32,8 +32,8 @@ from sync_server.payments.ports import (
     Collector,
     Hint,
     Notice,
-    Refused,
     Withdrawing,
+    reading_of_answer,
 )
 from sync_server.payments.requests import collection_request
 from sync_server.payments.rules import (
@@ -249,7 +249,7 @@ class PaymentFlow:
     ) -> PaymentFacts:
         page = answer.redirect_url if isinstance(answer, Accepted) else None
         return await self._record(
-            payment_id, _Told(_reading_of(answer), "submission", milliseconds, page)
+            payment_id, _Told(reading_of_answer(answer), "submission", milliseconds, page)
         )
 
     async def _record_reading(
@@ -349,17 +349,6 @@ async def _locked(session: AsyncSession, payment_id: UUID) -> Payment:
     if payment is None:
         raise PaymentNotFoundError
     return payment
-
-
-def _reading_of(answer: Answer) -> Reading:
-    """Accepted is pending and never paid; a silence leaves all open."""
-    match answer:
-        case Accepted(provider_reference=theirs):
-            return Reading(Finding.PENDING, provider_reference=theirs)
-        case Refused(code=code):
-            return Reading(Finding.FAILED, reason=code)
-        case _:
-            return Reading(Finding.UNKNOWN, reason=answer.cause)
 
 
 def _next_read(payment: Payment, after: PaymentState, now: datetime) -> datetime | None:

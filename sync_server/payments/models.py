@@ -9,20 +9,10 @@ from sqlalchemy import ARRAY, BigInteger, FetchedValue, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync_server.kit.models import Base
+from sync_server.ledger.shares import SharedAmount
 
 
-class _Shared:
-    """Who gets what of an amount: the parts sum to it."""
-
-    amount: Mapped[int]
-    organizer_share: Mapped[int]
-    platform_fee: Mapped[int]
-    tax_on_fees: Mapped[int]
-    tax_on_tickets: Mapped[int]
-    provider_fee: Mapped[int]
-
-
-class Payment(_Shared, Base):
+class Payment(SharedAmount, Base):
     """`sealed_request` holds what a provider is told of the payer, for sending it again."""
 
     __tablename__ = "payments"
@@ -50,7 +40,7 @@ class Payment(_Shared, Base):
     repeat_hash: Mapped[bytes | None] = mapped_column(deferred=True)
 
 
-class StoredRefund(_Shared, Base):
+class StoredRefund(SharedAmount, Base):
     """`lines` are the tickets of its order whose money it gives back; one that was refused may be
     asked for once more, by a row whose `retry_of` names it.
     """

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from shared.money import Money
-from sync_server.payments.rules import Provider, Reading
+from sync_server.payments.rules import Finding, Provider, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,19 @@ class Unknown:
 
 
 Answer = Accepted | Refused | Unknown
+
+
+def reading_of_answer(answer: Answer) -> Reading:
+    """What an answer to a request says of the money: accepted is pending and never paid, and a
+    silence leaves all open.
+    """
+    match answer:
+        case Accepted(provider_reference=theirs):
+            return Reading(Finding.PENDING, provider_reference=theirs)
+        case Refused(code=code):
+            return Reading(Finding.FAILED, reason=code)
+        case _:
+            return Reading(Finding.UNKNOWN, reason=answer.cause)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from sync_server.kit.keys import SealBrokenError
 from sync_server.kit.outbox import Message, publish
 from sync_server.kit.services import Services
 from sync_server.ledger.postings import Shares
+from sync_server.ledger.shares import share_columns
 from sync_server.payments import repository
 from sync_server.payments.errors import (
     NotRefundableError,
@@ -32,11 +33,10 @@ from sync_server.payments.errors import (
 )
 from sync_server.payments.models import Payment, PaymentReading, RefundAccount, StoredRefund
 from sync_server.payments.ports import (
-    Accepted,
-    Answer,
     CollectionReference,
     RefundRequest,
     Refused,
+    reading_of_answer,
 )
 from sync_server.payments.rails import PaymentRails
 from sync_server.payments.refund_accounts import account_rail, newest_account, open_account
@@ -115,19 +115,13 @@ async def request_refund(
 
 def _new_row(services: Services, wanted: NewRefund) -> StoredRefund:
     now = instant(services.clock.now_ms())
-    shares = wanted.shares
     return StoredRefund(
         organizer_id=wanted.organizer_id,
         id=services.new_id(),
         payment_id=wanted.payment_id,
         state=RefundState.REQUESTED,
         reference=UUID(bytes=services.randomness(_REFERENCE_BYTES), version=4),
-        amount=shares.total.minor_units,
-        organizer_share=shares.organizer.minor_units,
-        platform_fee=shares.platform_fee.minor_units,
-        tax_on_fees=shares.tax_on_fees.minor_units,
-        tax_on_tickets=shares.tax_on_tickets.minor_units,
-        provider_fee=shares.provider_fee.minor_units,
+        **share_columns(wanted.shares),
         reason=wanted.reason,
         requested_by=wanted.requested_by,
         requested_at=now,
@@ -225,8 +219,7 @@ class RefundFlow:
         if isinstance(answer, Refused) and asked.refund.attempts > 1:
             reading = await self._read_after_refusal(asked, answer)
             return await self._record(refund_id, reading, "submission")
-        theirs = answer.provider_reference if isinstance(answer, Accepted) else None
-        return await self._record(refund_id, _reading_of(answer, theirs), "submission")
+        return await self._record(refund_id, reading_of_answer(answer), "submission")
 
     async def _read_after_refusal(self, asked: _Asked, refused: Refused) -> Reading:
         """The first may have arrived: a refusal of the second is no word on it."""
@@ -370,16 +363,6 @@ async def _found(session: AsyncSession, refund_id: UUID, *, for_change: bool) ->
         return _Asked(refund, payment, None)
     account = await repository.find_account(session, refund.organizer_id, refund.account_id)
     return _Asked(refund, payment, account)
-
-
-def _reading_of(answer: Answer, theirs: str | None) -> Reading:
-    match answer:
-        case Accepted():
-            return Reading(Finding.PENDING, provider_reference=theirs)
-        case Refused(code=code):
-            return Reading(Finding.FAILED, reason=code)
-        case _:
-            return Reading(Finding.UNKNOWN, reason=answer.cause)
 
 
 def _next_read(state: RefundState, now: datetime, asked_at: datetime) -> datetime | None:

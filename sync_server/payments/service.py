@@ -14,6 +14,7 @@ from shared.ids import EventId, OrganizerId
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
 from sync_server.ledger.postings import Shares
+from sync_server.ledger.shares import share_columns
 from sync_server.payments import repository
 from sync_server.payments.models import Payment
 from sync_server.payments.requests import PayerRequest, seal_request
@@ -51,7 +52,6 @@ async def create_payment(
 def new_row(services: Services, wanted: NewPayment) -> Payment:
     """A payment that no provider has heard of, under a reference of its own."""
     now = instant(services.clock.now_ms())
-    total = wanted.shares.total
     row = Payment(
         organizer_id=wanted.organizer_id,
         id=services.new_id(),
@@ -61,13 +61,8 @@ def new_row(services: Services, wanted: NewPayment) -> Payment:
         state=PaymentState.CREATED,
         # MTN takes a UUID of version 4 and nothing else.
         reference=UUID(bytes=services.randomness(_REFERENCE_BYTES), version=4),
-        currency=total.currency,
-        amount=total.minor_units,
-        organizer_share=wanted.shares.organizer.minor_units,
-        platform_fee=wanted.shares.platform_fee.minor_units,
-        tax_on_fees=wanted.shares.tax_on_fees.minor_units,
-        tax_on_tickets=wanted.shares.tax_on_tickets.minor_units,
-        provider_fee=wanted.shares.provider_fee.minor_units,
+        currency=wanted.shares.total.currency,
+        **share_columns(wanted.shares),
         sealed_request=b"",
         attempts=0,
         refunded_amount=0,

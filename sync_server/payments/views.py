@@ -7,6 +7,7 @@ from uuid import UUID
 from shared.ids import EventId, OrganizerId
 from shared.money import Money
 from sync_server.ledger.postings import Shares
+from sync_server.ledger.shares import shares_of_row
 from sync_server.payments.models import Payment, StoredRefund
 from sync_server.payments.rules import Expected, PaymentState, Provider, RefundState
 
@@ -67,7 +68,7 @@ def refund_facts_of(row: StoredRefund, payment: Payment) -> RefundFacts:
         order_id=payment.order_id,
         provider=Provider(payment.provider),
         state=RefundState(row.state),
-        shares=_shares_of(row, payment.currency),
+        shares=shares_of_row(row, payment.currency),
         lines=frozenset(row.lines),
         reason=row.reason,
         refusal=row.refusal,
@@ -86,25 +87,13 @@ def facts_of(row: Payment) -> PaymentFacts:
         provider=Provider(row.provider),
         state=PaymentState(row.state),
         amount=Money(row.amount, row.currency),
-        shares=_shares_of(row, row.currency),
+        shares=shares_of_row(row, row.currency),
         provider_reference=row.provider_reference,
         redirect_url=row.redirect_url,
         reason=row.reason,
         created_at=row.created_at,
         expires_at=row.expires_at,
     )
-
-
-def _shares_of(row: Payment | StoredRefund, currency: str) -> Shares:
-    """Who gets what of a payment, or gave what of a refund."""
-    parts = (
-        row.organizer_share,
-        row.platform_fee,
-        row.tax_on_fees,
-        row.tax_on_tickets,
-        row.provider_fee,
-    )
-    return Shares(*(Money(part, currency) for part in parts))
 
 
 def expected_of(row: Payment) -> Expected:

@@ -22,12 +22,11 @@ from sync_server.kit.keys import SealBrokenError
 from sync_server.kit.outbox import Message, publish
 from sync_server.kit.services import Services
 from sync_server.payments.ports import (
-    Accepted,
-    Answer,
     DisbursementRequest,
     Disburser,
     Hint,
     Refused,
+    reading_of_answer,
 )
 from sync_server.payments.providers.exchanges import gathered
 from sync_server.payments.rules import Finding, Provider, Reading, poll_after
@@ -200,7 +199,7 @@ class PayoutFlow:
         ended = attempt.ended(self.services, exchanges)
         if isinstance(answer, Refused) and payout.attempts > 1:
             return await self._ask_after_refusal(asked, answer, ended)
-        return await self._record(asked, _reading_of(answer), ended)
+        return await self._record(asked, reading_of_answer(answer), ended)
 
     async def _ask_after_refusal(
         self, asked: _Asked, refused: Refused, attempt: Attempt
@@ -312,17 +311,6 @@ async def _locked(session: AsyncSession, payout_id: UUID) -> Payout:
     if payout is None:
         raise PayoutNotFoundError
     return payout
-
-
-def _reading_of(answer: Answer) -> Reading:
-    """Accepted is pending and never paid; a silence leaves all open."""
-    match answer:
-        case Accepted(provider_reference=theirs):
-            return Reading(Finding.PENDING, provider_reference=theirs)
-        case Refused(code=code):
-            return Reading(Finding.FAILED, reason=code)
-        case _:
-            return Reading(Finding.UNKNOWN, reason=answer.cause)
 
 
 def _fee_of(reading: Reading, payout: Payout) -> int:

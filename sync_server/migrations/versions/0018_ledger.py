@@ -7,8 +7,14 @@ the header counts and sums them. Only `private.post_txn` writes, as the role `ze
 
 from typing import Final
 
-from sync_server.migrations.roles import LEDGER, OWNER
-from sync_server.migrations.support import in_my_organizers, policy, protect, run
+from sync_server.migrations.roles import LEDGER
+from sync_server.migrations.support import (
+    in_my_organizers,
+    ledger_function,
+    policy,
+    protect,
+    run,
+)
 
 revision: Final = "0018"
 down_revision: Final = "0017"
@@ -163,7 +169,7 @@ def _append_only() -> None:
 
 def _balance_check() -> None:
     """Checked by whoever posts and again at commit, so that no other writer can forget it."""
-    _definer(
+    ledger_function(
         "require_whole_txn(organizer uuid, txn uuid, lines bigint)",
         "void",
         """
@@ -191,7 +197,7 @@ def _balance_check() -> None:
         END
         """,
     )
-    _definer(
+    ledger_function(
         "require_balanced_txn()",
         "trigger",
         """
@@ -213,7 +219,7 @@ def _guard() -> None:
     """Rows are locked in the accounts' order: two payouts never wait for each other for ever. The
     table's own check refuses an overdraft.
     """
-    _definer(
+    ledger_function(
         "move_guarded_balances(organizer uuid, lines jsonb)",
         "void",
         f"""
@@ -259,7 +265,7 @@ def _guard() -> None:
 
 def _add() -> None:
     """Header and lines are one statement: their checks see both, deferred or not."""
-    _definer(
+    ledger_function(
         "add_finance_txn(txn jsonb, lines jsonb, hash bytea)",
         "uuid",
         """
@@ -293,7 +299,7 @@ def _add() -> None:
 
 def _post() -> None:
     """A key that was used answers with what it made; with other content it is refused."""
-    _definer(
+    ledger_function(
         "post_txn(txn jsonb)",
         "jsonb",
         """
@@ -324,20 +330,6 @@ def _post() -> None:
         """,
     )
     run("GRANT EXECUTE ON FUNCTION private.post_txn(jsonb) TO zeraket_worker")
-
-
-def _definer(signature: str, returns: str, body: str) -> None:
-    """Make a function that runs as the ledger's own role, and that nobody else may call."""
-    arguments = signature.partition("(")[2].removesuffix(")")
-    types = ", ".join(argument.split()[1] for argument in arguments.split(", ") if argument)
-    name = f"private.{signature.partition('(')[0]}({types})"
-    run(
-        f"CREATE FUNCTION private.{signature} RETURNS {returns} LANGUAGE plpgsql VOLATILE"
-        f" SECURITY DEFINER SET search_path = '' AS $function$ {body} $function$",
-        f"ALTER FUNCTION {name} OWNER TO {LEDGER}",
-        f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC",
-        f"GRANT EXECUTE ON FUNCTION {name} TO {OWNER}",
-    )
 
 
 def _policies() -> None:
