@@ -5,35 +5,25 @@ Requests and the server's own work log in as two roles, each with a pool of its 
 on a request's connection, it cannot become the worker.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
-import structlog
-from sqlalchemy import event, text
-from sqlalchemy.engine import AdaptedConnection, Connection, make_url
+from sqlalchemy import event
+from sqlalchemy.engine import AdaptedConnection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import (
-    AsyncEngine,
-    AsyncSession,
-    async_sessionmaker,
-    create_async_engine,
-)
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, NullPool, PoolResetState
+from sqlalchemy.util import greenlet_spawn
 
 from sync_server.kit.claims import WORKER_LOGIN, Claims, DatabaseRole
 from sync_server.kit.driver import TidyConnection
+from sync_server.kit.sessions import APPLICATION_NAME, Begin, ClaimedSession, claimed_session
 
-CLAIMS: Final = "claims"
-"""Under this name a connection's `info` says for whom its transaction speaks."""
-CONNECTION: Final = "connection"
-"""Under this name a session's `info` keeps its transaction's connection for prepared statements."""
-_READ_ONLY: Final = "read_only"
-_APPLICATION_NAME: Final = "zeraket-server"
 CONNECTION_FAULTS: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -45,19 +35,6 @@ CONNECTION_FAULTS: Final = (
 _MILLISECONDS: Final = 1_000
 # What SQLAlchemy takes out of a URL for itself.
 _POOL_OPTIONS: Final = frozenset(("prepared_statement_cache_size", "prepared_statement_name_func"))
-# The first column looks before the others set: a connection must come without role or token.
-_BEGIN: Final = text(
-    "SELECT current_user = session_user"
-    " AND coalesce(current_setting('zeraket.token', true), '') = '',"
-    " set_config('role', :role, true), set_config('zeraket.token', :token, true),"
-    " set_config('transaction_read_only', :read_only, true),"
-    " set_config('zeraket.request_id', :request_id, true),"
-    " set_config('application_name', :application_name, true)",
-)
-
-
-class ClaimsLeakedError(Exception):
-    """A statement used SET without LOCAL, and the connection came back speaking for somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,38 +60,6 @@ class DatabaseLimits:
         return max(1, self.connections_max - self.worker_connections)
 
 
-class _ClaimedSession(Session):
-    """A session whose every transaction begins by saying for whom it speaks."""
-
-
-@event.listens_for(_ClaimedSession, "after_begin")
-def _say_claims(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    if transaction.nested:
-        return
-    claims: Claims = session.info[CLAIMS]
-    connection.info[CLAIMS] = claims
-    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
-    begun = connection.execute(
-        _BEGIN,
-        {
-            "role": claims.role.value,
-            "token": claims.token,
-            "read_only": "on" if session.info[_READ_ONLY] else "off",
-            "request_id": request_id,
-            # The one setting that PostgreSQL can write before each line of its own log (%a).
-            "application_name": f"{_APPLICATION_NAME} {request_id}".rstrip(),
-        },
-    )
-    if not begun.one()[0]:
-        connection.invalidate()
-        raise ClaimsLeakedError
-
-
-@event.listens_for(_ClaimedSession, "after_transaction_end")
-def _forget_connection(session: Session, _: SessionTransaction) -> None:
-    session.info.pop(CONNECTION, None)
-
-
 class Database:
     """Two pools behind one interface; the claims of a transaction say which it comes from."""
 
@@ -125,8 +70,6 @@ class Database:
         worker_url = worker_url or worker_url_beside(url)
         self._engine = _open_pool(url, limits, limits.request_connections)
         self._worker_engine = _open_pool(worker_url, limits, limits.worker_connections)
-        self._sessions = _sessions_of(self._engine)
-        self._worker_sessions = _sessions_of(self._worker_engine)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -139,19 +82,35 @@ class Database:
 
     def transaction(self, claims: Claims) -> AbstractAsyncContextManager[AsyncSession]:
         """Open a transaction that may write; it commits when the block ends without an error."""
-        return self._open(claims, read_only=False)
+        return self._open(claims, Begin.WRITING)
 
     def reading(self, claims: Claims) -> AbstractAsyncContextManager[AsyncSession]:
         """Open a transaction in which PostgreSQL refuses every write."""
-        return self._open(claims, read_only=True)
+        return self._open(claims, Begin.READING)
+
+    def reading_one_moment(self, claims: Claims) -> AbstractAsyncContextManager[AsyncSession]:
+        """The same, and every statement sees the database as the first one found it."""
+        return self._open(claims, Begin.READING_ONE_MOMENT)
 
     @asynccontextmanager
-    async def _open(self, claims: Claims, *, read_only: bool) -> AsyncIterator[AsyncSession]:
-        info = {CLAIMS: claims, _READ_ONLY: read_only}
+    async def _open(self, claims: Claims, begin: Begin) -> AsyncIterator[AsyncSession]:
         by_worker = claims.role is DatabaseRole.WORKER
-        sessions = self._worker_sessions if by_worker else self._sessions
-        async with sessions(info=info) as session, session.begin():
+        engine = self._worker_engine if by_worker else self._engine
+        session = AsyncSession(
+            sync_session_class=ClaimedSession,
+            engine=engine.sync_engine,
+            claims=claims,
+            begin=begin,
+        )
+        claimed = claimed_session(session)
+        try:
             yield session
+            if claimed.is_used:
+                await greenlet_spawn(claimed.commit)
+        except BaseException:
+            # Whoever is cancelled once more does not keep the connection.
+            await asyncio.shield(asyncio.create_task(greenlet_spawn(claimed.rollback)))
+            raise
 
     async def connect_apart(self, role: str, name: str) -> Any:  # noqa: ANN401 - asyncpg has no types
         """Open a worker's connection outside the pool that speaks for `role` as long as it lasts.
@@ -218,13 +177,9 @@ def _leave_nothing_behind(
     connection.run_async(lambda driver: driver.tidy())
 
 
-def _sessions_of(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
-    return async_sessionmaker(engine, sync_session_class=_ClaimedSession, expire_on_commit=False)
-
-
 def _server_settings(limits: DatabaseLimits) -> dict[str, str]:
     return {
-        "application_name": _APPLICATION_NAME,
+        "application_name": APPLICATION_NAME,
         "statement_timeout": str(limits.statement_milliseconds),
         "lock_timeout": str(limits.lock_milliseconds),
         "idle_in_transaction_session_timeout": str(limits.idle_in_transaction_milliseconds),

@@ -16,8 +16,8 @@ from sqlalchemy.orm.attributes import instance_dict, manager_of_class
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.util import greenlet_spawn
 
-from sync_server.kit.database import CONNECTION
 from sync_server.kit.models import Base
+from sync_server.kit.sessions import claimed_session, raise_said
 
 Row = Mapping[str, Any]
 Entity = TypeVar("Entity", bound=Base)
@@ -132,7 +132,9 @@ def change_of(
 
 
 def entity(kind: type[Entity], row: Row) -> Entity:
-    """Make an object of a row that holds all its columns, as a session would and apart from any."""
+    """Make an object of a row, as a session would and apart from any; columns that it has not are
+    null.
+    """
     made = manager_of_class(kind).new_instance()
     # Past the attributes' own setters, which would note each value as a change.
     columns = instance_dict(made)
@@ -141,6 +143,15 @@ def entity(kind: type[Entity], row: Row) -> Entity:
         if name in columns:
             columns[name] = process(columns[name])
     return made
+
+
+def keep(session: AsyncSession, row: Base, values: Mapping[str, Any]) -> None:
+    """Have an object stand as its row was just written; a session that knew it lets it go, or it
+    would write the same once more.
+    """
+    if row in session:
+        session.expunge(row)
+    instance_dict(row).update(values)
 
 
 @cache
@@ -155,22 +166,18 @@ def _readers(kind: type[Base]) -> Sequence[tuple[str, _Process]]:
 
 async def _connection(session: AsyncSession) -> Connection:
     """Give the connection of a session's transaction, which begins here if it has not."""
-    known: Connection | None = session.info.get(CONNECTION)
-    if known is None:
-        begun = await session.connection()
-        known = session.info[CONNECTION] = cast("Connection", begun.sync_connection)
-    return known
+    claimed = claimed_session(session)
+    known = claimed.begun_connection
+    return await greenlet_spawn(claimed.connected) if known is None else known
 
 
 def _raise(connection: Connection, error: BaseException, sql: str) -> NoReturn:
-    """Raise what the driver raised as SQLAlchemy does: in its own classes, after those who follow
-    statements have heard of it, and with the pool told of a connection that is lost.
-    """
+    """Raise what the driver raised as SQLAlchemy does."""
     adapted: Any = connection.connection.dbapi_connection
     try:
         _translate(adapted, error)
     except BaseException as said:  # noqa: BLE001 - raised again
-        connection._handle_dbapi_exception(said, sql, None, None, None)  # noqa: SLF001 - no public way
+        raise_said(connection, said, sql)
 
 
 def _translate(adapted: Any, error: BaseException) -> NoReturn:  # noqa: ANN401 - SQLAlchemy's adapter

@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection, ExceptionContext
 
 from shared.clock import NANOSECONDS_PER_MILLISECOND, Clock
 from sync_server.kit.claims import Claims
-from sync_server.kit.database import CLAIMS, Database, DatabaseLimits, sqlstate
+from sync_server.kit.database import Database, DatabaseLimits, sqlstate
+from sync_server.kit.sessions import CLAIMS
 
 EXPLAINING_LIMITS: Final = DatabaseLimits(
     statement_milliseconds=2_000, lock_milliseconds=500, connections_max=0

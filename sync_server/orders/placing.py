@@ -14,6 +14,7 @@ from sync_server.kit.claims import token_hash
 from sync_server.kit.idempotency import IdempotencyKeyReusedError
 from sync_server.kit.instants import instant
 from sync_server.kit.outbox import publish
+from sync_server.kit.prepared import entity
 from sync_server.kit.problems import ProblemError
 from sync_server.kit.services import Services
 from sync_server.ledger.shares import share_columns
@@ -111,7 +112,7 @@ async def place(session: AsyncSession, services: Services, wanted: OrderRequest)
             raise
         return repeated
     columns, token = _new_order(services, wanted, priced)
-    order, rows = Order(**columns), _lines(columns["id"], priced)
+    order, rows = entity(Order, columns), _lines(columns["id"], priced)
     if not await repository.add_order(session, columns, rows):
         repeated = await _repeated(session, services, wanted)
         if repeated is None:
@@ -123,7 +124,7 @@ async def place(session: AsyncSession, services: Services, wanted: OrderRequest)
         begun = await payment_flow(services).begin(session, wanted_payment)
     await _reserve(session, services, priced, columns["buyer_hash"])
     await _sell_at_once(session, services, order)
-    return Placed(order, token, tuple(OrderLine(**row) for row in rows), begun)
+    return Placed(order, token, tuple(entity(OrderLine, row) for row in rows), begun)
 
 
 async def _sell_at_once(session: AsyncSession, services: Services, order: Order) -> None:

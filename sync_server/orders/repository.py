@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import EventId, OrganizerId
 from sync_server.kit.pagination import PageRequest
-from sync_server.kit.prepared import PreparedStatement, change_of, entity
+from sync_server.kit.prepared import PreparedStatement, change_of, entity, keep
 from sync_server.orders.holding import COUNTED
 from sync_server.orders.models import Order, OrderLine
 from sync_server.orders.offers_repository import OfferKey
@@ -191,14 +191,7 @@ async def change_order(session: AsyncSession, order: Order, **values: Any) -> No
     """Write columns of an order that is locked, and keep the object as it then stands."""
     place = {"row_organizer_id": order.organizer_id, "row_id": order.id}
     await change_of(Order, tuple(values)).rows(session, {**values, **place})
-    _keep(session, order, values)
-
-
-def _keep(session: AsyncSession, order: Order, values: Mapping[str, Any]) -> None:
-    if order in session:
-        session.expunge(order)
-    for name, value in values.items():
-        setattr(order, name, value)
+    keep(session, order, values)
 
 
 async def due_holds(session: AsyncSession, moment: datetime, limit: int) -> Sequence[Order]:
@@ -258,7 +251,7 @@ async def change_issued(
     }
     place = {"in_organizer_id": order.organizer_id, "in_order_id": order.id}
     await _ISSUE.rows(session, {**values, **told, **place})
-    _keep(session, order, values)
+    keep(session, order, values)
 
 
 async def mark_refunding(

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -23,7 +23,7 @@ from sync_server.kit.outbox import Message, publish
 from sync_server.kit.services import Services
 from sync_server.payments import repository
 from sync_server.payments.errors import PaymentNotFoundError, ProviderNotOfferedError
-from sync_server.payments.models import Payment, PaymentReading
+from sync_server.payments.models import Payment
 from sync_server.payments.ports import (
     Accepted,
     Answer,
@@ -312,21 +312,21 @@ class PaymentFlow:
             told = Message(f"payment.{after}", payment.organizer_id, payload=ids)
             await publish(session, *news, told)
 
-    def _kept(self, payment: Payment, told: "_Told", now: datetime) -> PaymentReading:
+    def _kept(self, payment: Payment, told: "_Told", now: datetime) -> dict[str, Any]:
         amount = told.reading.amount
-        return PaymentReading(
-            organizer_id=payment.organizer_id,
-            payment_id=payment.id,
-            id=self.services.new_id(),
-            refund_id=None,
-            source=told.source,
-            finding=told.reading.finding,
-            reason=told.reading.reason,
-            amount=amount.minor_units if amount else None,
-            currency=amount.currency if amount else None,
-            milliseconds=told.milliseconds,
-            read_at=now,
-        )
+        return {
+            "organizer_id": payment.organizer_id,
+            "payment_id": payment.id,
+            "id": self.services.new_id(),
+            "refund_id": None,
+            "source": told.source,
+            "finding": told.reading.finding,
+            "reason": told.reading.reason,
+            "amount": amount.minor_units if amount else None,
+            "currency": amount.currency if amount else None,
+            "milliseconds": told.milliseconds,
+            "read_at": now,
+        }
 
     def _now(self) -> datetime:
         return instant(self.services.clock.now_ms())

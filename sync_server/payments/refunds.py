@@ -7,7 +7,7 @@ nothing is given back twice or paid out meanwhile.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -31,7 +31,7 @@ from sync_server.payments.errors import (
     RefundNotFoundError,
     RefundTooLargeError,
 )
-from sync_server.payments.models import Payment, PaymentReading, RefundAccount, StoredRefund
+from sync_server.payments.models import Payment, RefundAccount, StoredRefund
 from sync_server.payments.ports import (
     CollectionReference,
     RefundRequest,
@@ -325,21 +325,21 @@ class RefundFlow:
         ids = {"refund_id": str(refund.id), "order_id": str(refund.order_id)}
         await publish(session, Message(f"refund.{refund.state}", refund.organizer_id, payload=ids))
 
-    def _kept(self, asked: _Asked, reading: Reading, source: str) -> PaymentReading:
+    def _kept(self, asked: _Asked, reading: Reading, source: str) -> dict[str, Any]:
         amount = reading.amount
-        return PaymentReading(
-            organizer_id=asked.refund.organizer_id,
-            payment_id=asked.payment.id,
-            id=self.services.new_id(),
-            refund_id=asked.refund.id,
-            source=source,
-            finding=reading.finding,
-            reason=reading.reason,
-            amount=amount.minor_units if amount else None,
-            currency=amount.currency if amount else None,
-            milliseconds=0,
-            read_at=self._now(),
-        )
+        return {
+            "organizer_id": asked.refund.organizer_id,
+            "payment_id": asked.payment.id,
+            "id": self.services.new_id(),
+            "refund_id": asked.refund.id,
+            "source": source,
+            "finding": reading.finding,
+            "reason": reading.reason,
+            "amount": amount.minor_units if amount else None,
+            "currency": amount.currency if amount else None,
+            "milliseconds": 0,
+            "read_at": self._now(),
+        }
 
     def _now(self) -> datetime:
         return instant(self.services.clock.now_ms())

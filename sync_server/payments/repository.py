@@ -2,7 +2,7 @@
 locked row.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from sync_server.kit.pagination import PageRequest
-from sync_server.kit.prepared import PreparedStatement, change_of, entity, insertion
+from sync_server.kit.prepared import PreparedStatement, change_of, entity, insertion, keep
 from sync_server.payments.models import Payment, PaymentReading, RefundAccount, StoredRefund
 from sync_server.payments.rules import CAPTURED, OPEN, PaymentState, RefundState
 
@@ -188,7 +188,7 @@ async def refunds_of_payment(
 async def change(
     session: AsyncSession,
     row: Payment | StoredRefund,
-    reading: PaymentReading | None = None,
+    reading: Mapping[str, Any] | None = None,
     **values: Any,  # noqa: ANN401 - columns
 ) -> None:
     """Write columns of a row that is locked, with the reading they follow from if one does, and
@@ -196,15 +196,10 @@ async def change(
     """
     sent = {**values, "row_organizer_id": row.organizer_id, "row_id": row.id}
     if reading is not None:
-        columns = reading.__table__.columns
-        sent |= {f"noted_{column.key}": getattr(reading, column.key) for column in columns}
+        sent |= {f"noted_{name}": value for name, value in reading.items()}
     noted = None if reading is None else PaymentReading
     await change_of(type(row), tuple(values), noted).rows(session, sent)
-    for name, value in values.items():
-        setattr(row, name, value)
-    # A second change in one transaction finds the object let go already.
-    if row in session:
-        session.expunge(row)
+    keep(session, row, values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Final
+from uuid import UUID
 
 from shared.money import Money
 from sync_server.kit.services import Services
@@ -22,9 +23,9 @@ class PayerRequest:
     return_url: str = field(repr=False)
 
 
-def seal_request(services: Services, wanted: PayerRequest, row: Payment) -> bytes:
+def seal_request(services: Services, wanted: PayerRequest, payment_id: UUID) -> bytes:
     text = json.dumps(asdict(wanted)).encode()
-    return services.key_sealer.seal(text, _PURPOSE, row.id)
+    return services.key_sealer.seal(text, _PURPOSE, payment_id)
 
 
 def collection_request(

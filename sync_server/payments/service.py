@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import EventId, OrganizerId
 from sync_server.kit.instants import instant
+from sync_server.kit.prepared import entity
 from sync_server.kit.services import Services
 from sync_server.ledger.postings import Shares
 from sync_server.ledger.shares import share_columns
@@ -52,29 +53,29 @@ async def create_payment(
 def new_row(services: Services, wanted: NewPayment) -> Payment:
     """A payment that no provider has heard of, under a reference of its own."""
     now = instant(services.clock.now_ms())
-    row = Payment(
-        organizer_id=wanted.organizer_id,
-        id=services.new_id(),
-        event_id=wanted.event_id,
-        order_id=wanted.order_id,
-        provider=wanted.provider,
-        state=PaymentState.CREATED,
+    payment_id = services.new_id()
+    columns = {
+        "organizer_id": wanted.organizer_id,
+        "id": payment_id,
+        "event_id": wanted.event_id,
+        "order_id": wanted.order_id,
+        "provider": wanted.provider,
+        "state": PaymentState.CREATED,
         # MTN takes a UUID of version 4 and nothing else.
-        reference=UUID(bytes=services.randomness(_REFERENCE_BYTES), version=4),
-        currency=wanted.shares.total.currency,
+        "reference": UUID(bytes=services.randomness(_REFERENCE_BYTES), version=4),
+        "currency": wanted.shares.total.currency,
         **share_columns(wanted.shares),
-        sealed_request=b"",
-        attempts=0,
-        refunded_amount=0,
-        created_at=now,
-        expires_at=wanted.expires_at,
-        state_changed_at=now,
+        "sealed_request": seal_request(services, wanted.request, payment_id),
+        "attempts": 0,
+        "refunded_amount": 0,
+        "created_at": now,
+        "expires_at": wanted.expires_at,
+        "state_changed_at": now,
         # Whoever dies before it is sent leaves a payment that is found.
-        next_read_at=now + SENT_WITHIN,
-        repeat_hash=wanted.repeat_hash,
-    )
-    row.sealed_request = seal_request(services, wanted.request, row)
-    return row
+        "next_read_at": now + SENT_WITHIN,
+        "repeat_hash": wanted.repeat_hash,
+    }
+    return entity(Payment, columns)
 
 
 async def find_repeated(

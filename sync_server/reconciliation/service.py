@@ -63,11 +63,8 @@ async def run(services: Services, source: RunSource, checks: Sequence[Check] = C
     """Compare everything in one snapshot, and keep what was found."""
     started_at = instant(services.clock.now_ms())
     items: list[Item] = []
-    async with services.database.reading(WORKER) as session:
-        # What is committed meanwhile must be seen by all checks or by none.
-        _connection = await session.connection(
-            execution_options={"isolation_level": "REPEATABLE READ"}
-        )
+    # What is committed meanwhile must be seen by all checks or by none.
+    async with services.database.reading_one_moment(WORKER) as session:
         for check in checks:
             items += await check.find(session, started_at)
     ended_at = max(started_at, instant(services.clock.now_ms()))

@@ -84,10 +84,7 @@ async def build_snapshot(services: Services, keys: ServerKeys, place: Place) -> 
     folder = services.data_directory / SNAPSHOT_FOLDER
     writer = await asyncio.to_thread(SnapshotWriter, folder, str(snapshot_id), file_key)
     try:
-        async with services.database.reading(WORKER) as session:
-            # The first statement settles the instant that every later one sees.
-            settled = {"isolation_level": "REPEATABLE READ"}
-            _ = await session.connection(execution_options=settled)
+        async with services.database.reading_one_moment(WORKER) as session:
             content = await load_content(session, services, place)
             written = await _write(services, session, writer, (place, content))
     except BaseException:

@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync_server.kit.claims import ANONYMOUS, WORKER, DatabaseRole
-from sync_server.kit.database import ClaimsLeakedError, Database, DatabaseLimits
+from sync_server.kit.database import Database, DatabaseLimits
+from sync_server.kit.sessions import ClaimsLeakedError
 from tests.integration.server.attacks import (
     CALLERS,
     NOT_ALLOWED,

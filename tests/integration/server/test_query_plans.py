@@ -19,8 +19,9 @@ from sqlalchemy.engine import Connection
 from shared.clock import SettableClock, system_clock
 from sync_server.app import create_app
 from sync_server.kit.claims import Claims, DatabaseRole
-from sync_server.kit.database import CLAIMS, Database
+from sync_server.kit.database import Database
 from sync_server.kit.services import Services
+from sync_server.kit.sessions import CLAIMS
 from sync_server.media.rules import Bucket
 from tests.factories.crowd import crowd
 from tests.factories.gate_rows import GateRows, fill_gate_tables

@@ -14,7 +14,6 @@ from sync_server.identity import service as identity
 from sync_server.identity.models import User
 from sync_server.kit.claims import ANONYMOUS, WORKER, Claims, DatabaseRole, token_hash, user_claims
 from sync_server.kit.database import (
-    ClaimsLeakedError,
     Database,
     DatabaseLimits,
     sqlstate,
@@ -22,6 +21,7 @@ from sync_server.kit.database import (
 )
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
+from sync_server.kit.sessions import ClaimsLeakedError
 from tests.factories.tenants import Tenant, make_person, make_tenant
 from tests.plugins.postgres import ClonedDatabase
 
@@ -67,16 +67,19 @@ async def test_nothing_of_a_caller_is_left_on_the_connection(
     await single.close()
 
 
+@pytest.mark.parametrize("claims", [ANONYMOUS, WORKER], ids=["app", "worker"])
 async def test_a_connection_that_keeps_a_role_is_noticed_and_thrown_away(
-    cloned_database: ClonedDatabase,
+    cloned_database: ClonedDatabase, claims: Claims
 ) -> None:
     single = Database(cloned_database.login_url, DatabaseLimits(connections_max=1))
-    async with single.engine.connect() as connection:
-        await connection.execute(text("SET ROLE zeraket_wallet"))
+    engine = single.worker_engine if claims == WORKER else single.engine
+    role = DatabaseRole.WORKER if claims == WORKER else DatabaseRole.WALLET
+    async with engine.connect() as connection:
+        await connection.execute(text(f"SET ROLE {role.value}"))
         await connection.commit()
     with pytest.raises(ClaimsLeakedError):
-        await _who(single)
-    assert await _who(single) == ("zeraket_app", "")
+        await _who(single, claims)
+    assert await _who(single, claims) == (claims.role.value, "")
     await single.close()
 
 
@@ -146,14 +149,18 @@ async def test_nothing_of_a_caller_is_left_by_a_task_that_was_cancelled(
     await single.close()
 
 
-async def test_the_database_knows_which_request_it_serves(database: Database) -> None:
+@pytest.mark.parametrize("claims", [ANONYMOUS, WORKER], ids=["app", "worker"])
+async def test_the_database_knows_which_request_it_serves(
+    database: Database, claims: Claims
+) -> None:
     shown = text(
-        "SELECT current_setting('application_name'), current_setting('zeraket.request_id')"
+        "SELECT current_setting('application_name'),"
+        " coalesce(current_setting('zeraket.request_id', true), '')"
     )
     with bound_contextvars(request_id="0123456789abcdef0123456789abcdef"):
-        async with database.reading(ANONYMOUS) as session:
+        async with database.reading(claims) as session:
             served = tuple((await session.execute(shown)).one())
-    async with database.reading(ANONYMOUS) as session:
+    async with database.reading(claims) as session:
         afterwards = tuple((await session.execute(shown)).one())
     assert served == (
         "zeraket-server 0123456789abcdef0123456789abcdef",
@@ -162,8 +169,8 @@ async def test_the_database_knows_which_request_it_serves(database: Database) ->
     assert afterwards == ("zeraket-server", "")
 
 
-async def _who(database: Database) -> tuple[object, ...]:
-    async with database.reading(ANONYMOUS) as session:
+async def _who(database: Database, claims: Claims = ANONYMOUS) -> tuple[object, ...]:
+    async with database.reading(claims) as session:
         return tuple((await session.execute(_WHO)).one())
 
 
