@@ -59,15 +59,17 @@ async def refund_order(
 async def decide_refund(
     services: Services, admin_id: UUID, refund_id: UUID, wanted: RefundDecision
 ) -> RefundShown:
-    """Take an admin's word for a refund that no provider tells of."""
-    made = await refund_flow(services).decide(
-        refund_id, given_back=wanted.given_back, reason=wanted.reason
-    )
-    subject = Subject("refund", str(refund_id), made.organizer_id)
-    after = {"state": made.state.value}
-    action = Action("refund.decide", subject, after=after, reason=wanted.reason, actor_id=admin_id)
+    """Take an admin's word for a refund that no provider tells of; it is never taken unrecorded."""
     async with services.database.transaction(WORKER) as session:
-        await audit.record_action(session, services, action)
+        made = await refund_flow(services).decide(
+            session, refund_id, given_back=wanted.given_back, reason=wanted.reason
+        )
+        subject = Subject("refund", str(refund_id), made.organizer_id)
+        after = {"state": made.state.value}
+        decided = Action(
+            "refund.decide", subject, after=after, reason=wanted.reason, actor_id=admin_id
+        )
+        await audit.record_action(session, services, decided)
     return refund_shown(of_payment(made))
 
 

@@ -170,7 +170,10 @@ class Till:
         found = await self.refunds.refresh(refund.id)
         if found.state not in REFUND_OPEN:
             return found
-        return await self.refunds.decide(refund.id, given_back=bool(asked), reason="portal")
+        async with self.services.database.transaction(WORKER) as session:
+            return await self.refunds.decide(
+                session, refund.id, given_back=bool(asked), reason="portal"
+            )
 
     def _asked_back(self) -> list[str]:
         return [
