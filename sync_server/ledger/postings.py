@@ -227,9 +227,23 @@ def refund_requested(refund: Refund, pending: Money, available: Money) -> Transa
 
 
 def refund_confirmed(refund: Refund, source: Account) -> Transaction:
-    """The buyer has it; `source` is the clearing account or the float it was paid from."""
+    """The buyer has it; `source` is the clearing account, the float or our bank account that it was
+    paid from.
+    """
     total = refund.shares.total
     lines = lines_of(debit(refund.in_transit, total), credit(source, total))
+    return Transaction(TransactionKind.REFUND_CONFIRMED, f"refund_confirmed:{refund.id}", lines)
+
+
+def refund_confirmed_in_cash(refund: Refund) -> Transaction:
+    """The buyer has it from the organizer's till: what that laid out is the organizer's again."""
+    cash, total = Account(AccountKind.BOX_OFFICE_CASH), refund.shares.total
+    lines = lines_of(
+        debit(refund.in_transit, total),
+        credit(cash, total),
+        debit(cash, total),
+        credit(ORGANIZER_AVAILABLE, total),
+    )
     return Transaction(TransactionKind.REFUND_CONFIRMED, f"refund_confirmed:{refund.id}", lines)
 
 

@@ -29,6 +29,7 @@ _MOVEMENTS = """
     FROM refunds AS r
     JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
     WHERE p.provider = :provider AND r.requested_at BETWEEN :since AND :until
+      AND r.paid_from IS NULL
 """
 
 

@@ -43,6 +43,7 @@ from sync_server.payments.refund_accounts import account_rail, newest_account, o
 from sync_server.payments.rules import (
     REFUND_OPEN,
     Finding,
+    PaidFrom,
     PaymentState,
     Provider,
     Reading,
@@ -76,7 +77,8 @@ class RefundListener(Protocol):
 @dataclass(frozen=True, slots=True)
 class NewRefund:
     """What is given back of a payment, whose part of it that is, and the lines of the order that it
-    takes back; `retry_of` is a refund that failed, and is asked for once more.
+    takes back; `retry_of` is a refund that failed, and is asked for once more, or was settled from
+    outside (`paid_from`): then no provider is asked.
     """
 
     organizer_id: OrganizerId
@@ -87,6 +89,7 @@ class NewRefund:
     repeat_hash: bytes | None = None
     lines: frozenset[int] = frozenset()
     retry_of: UUID | None = None
+    paid_from: PaidFrom | None = None
 
 
 async def request_refund(
@@ -105,7 +108,8 @@ async def request_refund(
     if amount > left:
         raise RefundTooLargeError(extra={"left": left})
     row = _new_row(services, wanted)
-    if account_rail(services, Provider(payment.provider)) is not None:
+    to_account = account_rail(services, Provider(payment.provider)) is not None
+    if to_account and wanted.paid_from is None:
         account = await newest_account(session, wanted.organizer_id, payment.order_id)
         row.account_id = None if account is None else account.id
     await repository.change(session, payment, refunded_amount=payment.refunded_amount + amount)
@@ -126,11 +130,12 @@ def _new_row(services: Services, wanted: NewRefund) -> StoredRefund:
         requested_by=wanted.requested_by,
         requested_at=now,
         state_changed_at=now,
-        next_read_at=now + SENT_WITHIN,
+        next_read_at=now + SENT_WITHIN if wanted.paid_from is None else None,
         attempts=0,
         repeat_hash=wanted.repeat_hash,
         lines=sorted(wanted.lines),
         retry_of=wanted.retry_of,
+        paid_from=wanted.paid_from,
     )
 
 
@@ -242,14 +247,11 @@ class RefundFlow:
             return await self.submit(refund_id)
         return facts
 
-    async def decide(
-        self, session: AsyncSession, refund_id: UUID, *, given_back: bool, reason: str
-    ) -> RefundFacts:
-        """Take a person's word, from a statement, for what a provider does not tell; a refund that
-        is over stays as it is. Needs the worker's transaction, in which whoever decides is named.
+    async def decide(self, session: AsyncSession, refund_id: UUID, word: Reading) -> RefundFacts:
+        """Take a person's word for what no provider tells; a refund that is over stays as it is.
+        Needs the worker's transaction, in which whoever decides is recorded.
         """
-        finding = Finding.SUCCEEDED if given_back else Finding.FAILED
-        return await self._follow(session, refund_id, Reading(finding, reason=reason), "operator")
+        return await self._follow(session, refund_id, word, "operator")
 
     async def refresh_due(self) -> int:
         """Ask about every open refund whose time has come; any number of processes may do so."""
