@@ -18,12 +18,14 @@ _REFUNDS = """
     WHERE r.organizer_id = :organizer_id
 """
 _MOVEMENTS = """
-    SELECT organizer_id, 'collection' AS kind, reference, provider_reference, currency, amount,
+    SELECT organizer_id, id, 'payment' AS sort, 'collection' AS kind, reference,
+           provider_reference, currency, amount,
            state IN ('succeeded', 'disputed', 'reversed') AS is_done, state_changed_at
     FROM payments
     WHERE provider = :provider AND created_at BETWEEN :since AND :until
     UNION ALL
-    SELECT r.organizer_id, CASE p.provider WHEN 'bank' THEN 'disbursement' ELSE 'refund' END,
+    SELECT r.organizer_id, r.id, 'refund',
+           CASE p.provider WHEN 'bank' THEN 'disbursement' ELSE 'refund' END,
            r.reference, r.provider_reference, p.currency, r.amount,
            r.state = 'succeeded', r.state_changed_at
     FROM refunds AS r

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.money import Money
-from sync_server.payments.books import NamedMovement
+from sync_server.payments.books import MovementSort, NamedMovement
 from sync_server.payments.rules import Provider
 from sync_server.payments.statements import LineKind
 from sync_server.payouts import repository
@@ -50,9 +50,12 @@ def _movement(row: Payout) -> NamedMovement:
     names = {row.number, str(row.reference), row.reference.hex}
     return NamedMovement(
         row.organizer_id,
+        row.id,
+        MovementSort.PAYOUT,
         LineKind.DISBURSEMENT,
         frozenset(names | {row.provider_reference or row.number}),
         Money(row.amount, row.currency),
         PayoutState(row.state) in _ARRIVED,
         row.state_changed_at,
+        row.rail_fee if PayoutState(row.state) in _ARRIVED else 0,
     )

@@ -40,7 +40,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--book-fees",
         action="store_true",
-        help="post the fees that statements name, each in the books of its payment",
+        help="post the fees that statements name, each in the books of what it was kept of",
     )
     command.add_argument(
         "--account", default=service.OUR_ACCOUNT, help="which of our accounts the statements are of"

@@ -1,5 +1,6 @@
 """Refused refunds that were settled outside the providers: a refund of its own follows them, paid
-from a till or from our bank, once, whoever writes it.
+from a till or from our bank, once, whoever writes it. And what a rail kept of a payout is shown
+with it.
 """
 
 from typing import Final
@@ -12,6 +13,12 @@ branch_labels: Final = None
 depends_on: Final = None
 
 _COLUMNS: Final = ("platform_fee", "tax_on_fees", "tax_on_tickets", "provider_fee")
+_PAYOUT_KEYS: Final = (
+    "payout_requested",
+    "payout_confirmed",
+    "payout_failed",
+    "payout_returned",
+)
 _AT_PROVIDER: Final = "OLD.state IS DISTINCT FROM NEW.state"
 
 
@@ -33,9 +40,11 @@ def upgrade() -> None:
     # Others call it by name: what it did stays beside it until this is taken back.
     run("ALTER FUNCTION private.left_of_payment(payments) RENAME TO left_of_payment_before_0028")
     _left_of_payment()
+    _ledger_view(*_PAYOUT_KEYS, "payout_fee")
 
 
 def downgrade() -> None:
+    _ledger_view(*_PAYOUT_KEYS)
     run(
         "DROP FUNCTION private.left_of_payment(payments)",
         "ALTER FUNCTION private.left_of_payment_before_0028(payments) RENAME TO left_of_payment",
@@ -106,4 +115,19 @@ def _left_of_payment() -> None:
                   AND r.state = 'succeeded');
         END
         """,  # noqa: S608 - names of ours
+    )
+
+
+def _ledger_view(*kinds: str) -> None:
+    keys = ", ".join(f"'{kind}:' || p.id" for kind in kinds)
+    run(
+        f"""
+        CREATE OR REPLACE VIEW payout_ledger_entries WITH (security_invoker = true) AS
+        SELECT p.organizer_id, p.id AS payout_id, t.id AS txn_id, t.kind, t.recorded_at,
+               e.line_no, e.account, e.currency, e.amount
+        FROM payouts AS p
+        JOIN finance_txns AS t
+            ON t.organizer_id = p.organizer_id AND t.idem_key = ANY (ARRAY[{keys}])
+        JOIN finance_entries AS e ON e.organizer_id = t.organizer_id AND e.txn_id = t.id
+        """  # noqa: S608 - names of ours
     )
