@@ -72,6 +72,12 @@ async def expected_refunds(session: AsyncSession, organizer_id: UUID) -> Mapping
     return expected
 
 
+async def given_back(session: AsyncSession, provider: Provider) -> Mapping[str, int]:
+    """Add up what a provider gave back to buyers, in each currency."""
+    rows = await repository.given_back(session, provider)
+    return {row.currency: row.amount for row in rows}
+
+
 async def list_movements(
     session: AsyncSession, provider: Provider, since: datetime, until: datetime
 ) -> list[NamedMovement]:

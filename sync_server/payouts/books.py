@@ -3,6 +3,7 @@ reconciliation and reports, in the worker's transaction.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -44,6 +45,26 @@ async def list_movements(
 ) -> list[NamedMovement]:
     rows = await repository.sent_between(session, rail, since, until)
     return [_movement(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Flying:
+    """Payouts that may or may not be in what a rail says its float holds: those that nobody has
+    told the end of, and those that ended since the rail was asked. `untold` is what arrived of late
+    without anybody saying what the rail kept of it.
+    """
+
+    is_open: int = 0
+    ended: int = 0
+    untold: int = 0
+
+
+async def in_flight(
+    session: AsyncSession, rail: Provider, asked_at: datetime, told_since: datetime
+) -> Mapping[str, Flying]:
+    """Give what may explain a rail's balance, in each currency."""
+    rows = await repository.in_flight(session, rail, asked_at, told_since)
+    return {row.currency: Flying(row.is_open, row.ended, row.untold) for row in rows}
 
 
 def _movement(row: Payout) -> NamedMovement:

@@ -53,6 +53,7 @@ class House:
     tenant: Tenant
     payment: PaymentFacts
     payout_reference: str
+    treasury: Treasury
 
     async def run(self) -> list[Item]:
         report = await service.run(self.services, RunSource.OPERATOR)
@@ -87,7 +88,7 @@ async def open_house(
     await flow.refresh(payout_id)
     reference = await treasury.reference(payout_id)
     async with connected(place.administrator_url) as superuser:
-        yield House(services, superuser, tenant, payment, reference)
+        yield House(services, superuser, tenant, payment, reference, treasury)
     await database.close()
 
 
