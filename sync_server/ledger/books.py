@@ -2,6 +2,7 @@
 kept balances.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -51,6 +52,18 @@ async def booked_on(session: AsyncSession, *accounts: Account) -> dict[str, int]
     """Add up accounts of every book, in each currency; needs the worker's transaction."""
     rows = await repository.booked(session, [account.name for account in accounts])
     return {row.currency: row.amount for row in rows}
+
+
+async def held_on(
+    session: AsyncSession, kinds: Sequence[AccountKind]
+) -> Mapping[Account, Mapping[str, int]]:
+    """Add up each account of these kinds over every book, in each currency; needs the worker's
+    transaction.
+    """
+    sums: dict[Account, dict[str, int]] = defaultdict(dict)
+    for row in await repository.held(session, kinds):
+        sums[account_from_name(row.account)][row.currency] = row.balance
+    return sums
 
 
 async def entries_between(

@@ -35,6 +35,11 @@ _BOOKED = """
     SELECT currency, sum(amount)::bigint AS amount FROM finance_entries
     WHERE account = ANY(:accounts) GROUP BY currency
 """
+_HELD = """
+    SELECT account, currency, sum(amount)::bigint AS balance FROM finance_entries
+    WHERE split_part(account, ':', 1) = ANY(:kinds)
+    GROUP BY account, currency ORDER BY account, currency
+"""
 _BETWEEN = """
     SELECT t.id, t.kind, t.idem_key, t.occurred_at, e.line_no, e.account, e.currency, e.amount
     FROM finance_txns AS t
@@ -76,6 +81,10 @@ async def entries_of_account(
 
 async def booked(session: AsyncSession, accounts: Sequence[str]) -> Sequence[Any]:
     return (await session.execute(text(_BOOKED), {"accounts": list(accounts)})).all()
+
+
+async def held(session: AsyncSession, kinds: Sequence[str]) -> Sequence[Any]:
+    return (await session.execute(text(_HELD), {"kinds": list(kinds)})).all()
 
 
 async def entries_between(

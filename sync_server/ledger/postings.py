@@ -164,6 +164,13 @@ class Payout:
     def in_transit(self) -> Account:
         return Account(AccountKind.PAYOUT_IN_TRANSIT, self.rail)
 
+    @property
+    def source(self) -> Account:
+        """What it is paid from: the rail's float, or our account at the bank."""
+        if self.rail == "bank":
+            return Account(AccountKind.BANK, "payouts")
+        return Account(AccountKind.PROVIDER_FLOAT, self.rail)
+
 
 def payout_requested(payout: Payout) -> Transaction:
     """Before the rail is asked: the database refuses what the organizer does not have."""
@@ -181,6 +188,14 @@ def payout_confirmed(payout: Payout, source: Account, rail_fee: Money) -> Transa
         credit(source, payout.amount + rail_fee),
     )
     return Transaction(TransactionKind.PAYOUT_CONFIRMED, f"payout_confirmed:{payout.id}", lines)
+
+
+def payout_fee(payout: Payout, fee: Money) -> Transaction:
+    """A statement says what the rail kept of a payout, beyond what it had told at once."""
+    lines = lines_of(
+        debit(Account(AccountKind.PAYOUT_FEE, payout.rail), fee), credit(payout.source, fee)
+    )
+    return Transaction(TransactionKind.PAYOUT_FEE, f"payout_fee:{payout.id}", lines)
 
 
 def payout_failed(payout: Payout) -> Transaction:
@@ -227,10 +242,33 @@ def refund_requested(refund: Refund, pending: Money, available: Money) -> Transa
 
 
 def refund_confirmed(refund: Refund, source: Account) -> Transaction:
-    """The buyer has it; `source` is the clearing account or the float it was paid from."""
+    """The buyer has it; `source` is the clearing account, the float or our bank account that it was
+    paid from.
+    """
     total = refund.shares.total
     lines = lines_of(debit(refund.in_transit, total), credit(source, total))
     return Transaction(TransactionKind.REFUND_CONFIRMED, f"refund_confirmed:{refund.id}", lines)
+
+
+def refund_confirmed_in_cash(refund: Refund) -> Transaction:
+    """The buyer has it from the organizer's till: what that laid out is the organizer's again."""
+    cash, total = Account(AccountKind.BOX_OFFICE_CASH), refund.shares.total
+    lines = lines_of(
+        debit(refund.in_transit, total),
+        credit(cash, total),
+        debit(cash, total),
+        credit(ORGANIZER_AVAILABLE, total),
+    )
+    return Transaction(TransactionKind.REFUND_CONFIRMED, f"refund_confirmed:{refund.id}", lines)
+
+
+def refund_fee(refund_id: UUID, provider: str, fee: Money) -> Transaction:
+    """A statement says what the provider kept of a refund; the platform bears it."""
+    lines = lines_of(
+        debit(Account(AccountKind.PROVIDER_FEE, provider), fee),
+        credit(provider_clearing(provider), fee),
+    )
+    return Transaction(TransactionKind.PROVIDER_FEE, f"refund_fee:{refund_id}", lines)
 
 
 def refund_failed(requested: Transaction, refund: Refund) -> Transaction:

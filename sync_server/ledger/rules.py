@@ -11,8 +11,11 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from shared.ids import OrganizerId
 from shared.money import Money
 
+PLATFORM: Final = OrganizerId(UUID("00000000-0000-7000-8000-000000000000"))
+"""In whose books stands what is the platform's alone."""
 LINES_MAX: Final = 500
 KEY_CHARACTERS_MAX: Final = 200
 DETAIL_CHARACTERS_MAX: Final = 60
@@ -85,6 +88,7 @@ class TransactionKind(StrEnum):
     FLOAT_TOP_UP = "float_top_up"
     PAYOUT_CONFIRMED = "payout_confirmed"
     PAYOUT_FAILED = "payout_failed"
+    PAYOUT_FEE = "payout_fee"
     PAYOUT_REQUESTED = "payout_requested"
     PAYOUT_RETURNED = "payout_returned"
     PROVIDER_FEE = "provider_fee"

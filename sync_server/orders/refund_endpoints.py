@@ -28,6 +28,7 @@ from sync_server.orders.errors import (
 )
 from sync_server.orders.refund_schemas import (
     NewRefundAccount,
+    OutsideSettlement,
     RefundAccountShown,
     RefundRetry,
     RefusedRefundShown,
@@ -143,6 +144,31 @@ async def retry_refund(
     repeat under the same key gives that one as it stands.
     """
     return await service.retry_refund(request, caller.user_id, refund_id, wanted)
+
+
+@refunds_router.post(
+    "/{refund_id}/settle-outside",
+    status_code=status.HTTP_201_CREATED,
+    responses={
+        **_KEYED,
+        **problem_responses(
+            RefundNotFoundError,
+            RefundNotFailedError,
+            RefundRetriedError,
+            LinesNotRefundableError,
+            NotRefundableError,
+            RefundTooLargeError,
+            IdempotencyKeyReusedError,
+        ),
+    },
+)
+async def settle_refund_outside(
+    refund_id: UUID, wanted: OutsideSettlement, caller: Admin, request: RequiredKey
+) -> RefundShown:
+    """Say that the buyer of a refused refund has their money by another way: cash, or a transfer
+    from our own bank. Nobody is asked for money; the books and the tickets follow.
+    """
+    return await service.settle_outside(request, caller.user_id, refund_id, wanted)
 
 
 @account_router.post(

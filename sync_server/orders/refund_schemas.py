@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from sync_server.orders.schemas import RefundShown, Text
 from sync_server.payments.ports import Destination
-from sync_server.payments.rules import Provider
+from sync_server.payments.rules import PaidFrom, Provider
 from sync_server.payments.schemas import AccountNumber, BankCode, Holder
 
 _AN_ACCOUNT: dict[str, JsonValue] = {
@@ -54,6 +54,30 @@ class RefundRetry(BaseModel):
 
     reason: Text
     account: NewRefundAccount | None = None
+
+
+class OutsideSettlement(BaseModel):
+    """Where the money came from that a buyer got: the box office's till, or our bank account.
+    `reference` is what names it there (a receipt, the bank's name of the transfer), for whoever
+    looks it up; say nothing of the buyer in it.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "paid_from": "bank",
+                    "reference": "FT26330XQ71",
+                    "reason": "Sent by the bank's own form",
+                }
+            ]
+        },
+    )
+
+    paid_from: PaidFrom
+    reference: Annotated[str, Field(max_length=100)] = ""
+    reason: Text
 
 
 class RefusedRefundShown(RefundShown):

@@ -16,6 +16,7 @@ from sync_server.orders.errors import OrderNotFoundError
 from sync_server.orders.paying import refund_flow
 from sync_server.orders.refund_schemas import (
     NewRefundAccount,
+    OutsideSettlement,
     RefundAccountShown,
     RefundRetry,
     RefusedRefundShown,
@@ -24,6 +25,7 @@ from sync_server.orders.refunding import RefundWanted, give_back, of_payment, re
 from sync_server.orders.retrying import Retry, require_usable, retry, retry_with
 from sync_server.orders.schemas import NewRefundWanted, RefundDecision, RefundShown
 from sync_server.orders.service import OrderCall, own_order
+from sync_server.orders.settling import Settlement, settle
 from sync_server.organizers.callers import OrganizerCaller
 from sync_server.payments import refunds
 from sync_server.payments import service as payments
@@ -34,7 +36,7 @@ from sync_server.payments.refund_accounts import (
     wants_account,
 )
 from sync_server.payments.refused_refunds import waiting_refunds
-from sync_server.payments.rules import REFUND_OPEN, RefundState
+from sync_server.payments.rules import REFUND_OPEN, Finding, Reading, RefundState
 from sync_server.payments.views import RefundFacts
 
 
@@ -59,15 +61,17 @@ async def refund_order(
 async def decide_refund(
     services: Services, admin_id: UUID, refund_id: UUID, wanted: RefundDecision
 ) -> RefundShown:
-    """Take an admin's word for a refund that no provider tells of."""
-    made = await refund_flow(services).decide(
-        refund_id, given_back=wanted.given_back, reason=wanted.reason
-    )
-    subject = Subject("refund", str(refund_id), made.organizer_id)
-    after = {"state": made.state.value}
-    action = Action("refund.decide", subject, after=after, reason=wanted.reason, actor_id=admin_id)
+    """Take an admin's word for a refund that no provider tells of; it is never taken unrecorded."""
     async with services.database.transaction(WORKER) as session:
-        await audit.record_action(session, services, action)
+        finding = Finding.SUCCEEDED if wanted.given_back else Finding.FAILED
+        word = Reading(finding, reason=wanted.reason)
+        made = await refund_flow(services).decide(session, refund_id, word)
+        subject = Subject("refund", str(refund_id), made.organizer_id)
+        after = {"state": made.state.value}
+        decided = Action(
+            "refund.decide", subject, after=after, reason=wanted.reason, actor_id=admin_id
+        )
+        await audit.record_action(session, services, decided)
     return refund_shown(of_payment(made))
 
 
@@ -94,6 +98,24 @@ async def retry_refund(
         made = await retry(session, services, asked)
     if made.state is RefundState.REQUESTED:
         made = await refund_flow(services).submit(made.id)
+    return refund_shown(of_payment(made))
+
+
+async def settle_outside(
+    request: RepeatableRequest, admin_id: UUID, refund_id: UUID, wanted: OutsideSettlement
+) -> RefundShown:
+    """Take an admin's word that a refused refund was paid from elsewhere."""
+    services = request.services
+    told = Settlement(
+        refund_id=refund_id,
+        paid_from=wanted.paid_from,
+        reference=wanted.reference,
+        reason=wanted.reason,
+        settled_by=admin_id,
+        key=request.key or "",
+    )
+    async with services.database.transaction(WORKER) as session:
+        made = await settle(session, services, told)
     return refund_shown(of_payment(made))
 
 

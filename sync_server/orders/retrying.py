@@ -42,6 +42,7 @@ from sync_server.payments.refund_accounts import (
     wants_account,
 )
 from sync_server.payments.refused_refunds import (
+    Again,
     lock_refund,
     request_again,
     waiting_refunds_of_payment,
@@ -88,7 +89,7 @@ async def retry(session: AsyncSession, services: Services, wanted: Retry) -> Ref
         return known
     # Before anything is written that nobody could send.
     rails_of(services).collector(failed.provider)
-    order = await _locked(session, failed)
+    order = await lock_order(session, failed)
     if wanted.account is not None:
         require_usable(services, [failed], wanted.account)
         account = NewAccount(failed.organizer_id, order.id, wanted.account, wanted.asked_by)
@@ -150,9 +151,17 @@ async def _ask_again(
     account = await newest_account(session, failed.organizer_id, failed.order_id)
     if account is None and account_rail(services, failed.provider) is not None:
         raise RefundAccountNeededError
-    asked_by = None if wanted is None else wanted.asked_by
-    key = None if wanted is None else wanted.repeat_hash
-    made = await request_again(session, services, failed, asked_by, key)
+    again = Again() if wanted is None else Again(wanted.asked_by, wanted.repeat_hash)
+    return await follow(session, services, order, failed, again)
+
+
+async def follow(
+    session: AsyncSession, services: Services, order: Order, failed: RefundFacts, again: Again
+) -> RefundFacts:
+    """Have a new refund follow one that failed, with the tickets that it was of; order and payment
+    are locked, and one alone can follow.
+    """
+    made = await request_again(session, services, failed, again)
     lines = await _lines_of(session, order, failed)
     if lines:
         await take_back(session, services, order, lines, made.id)
@@ -173,7 +182,7 @@ async def _lines_of(
     return ()
 
 
-async def _locked(session: AsyncSession, failed: RefundFacts) -> Order:
+async def lock_order(session: AsyncSession, failed: RefundFacts) -> Order:
     """Its payment is locked already, as by whoever hears from the provider."""
     order = await repository.find_order(
         session, failed.organizer_id, failed.order_id, for_change=True

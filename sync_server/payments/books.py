@@ -5,6 +5,7 @@ for reconciliation, in the worker's transaction.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -16,16 +17,29 @@ from sync_server.payments.rules import Provider
 from sync_server.payments.statements import LineKind
 
 
+class MovementSort(StrEnum):
+    """What of ours it is; a bank calls a refund a transfer, as it calls a payout."""
+
+    PAYMENT = "payment"
+    REFUND = "refund"
+    PAYOUT = "payout"
+
+
 @dataclass(frozen=True, slots=True)
 class NamedMovement:
-    """Money at a provider with every name that a statement may know it by."""
+    """Money at a provider with every name that a statement may know it by. `fee` is what the books
+    had from the provider at once.
+    """
 
     organizer_id: UUID
+    id: UUID
+    sort: MovementSort
     kind: LineKind
     names: frozenset[str]
     amount: Money
     is_done: bool
     moved_at: datetime
+    fee: int = 0
 
 
 async def list_organizers(session: AsyncSession) -> Sequence[UUID]:
@@ -58,6 +72,12 @@ async def expected_refunds(session: AsyncSession, organizer_id: UUID) -> Mapping
     return expected
 
 
+async def given_back(session: AsyncSession, provider: Provider) -> Mapping[str, int]:
+    """Add up what a provider gave back to buyers, in each currency."""
+    rows = await repository.given_back(session, provider)
+    return {row.currency: row.amount for row in rows}
+
+
 async def list_movements(
     session: AsyncSession, provider: Provider, since: datetime, until: datetime
 ) -> list[NamedMovement]:
@@ -70,6 +90,8 @@ def _movement(row: Any) -> NamedMovement:  # noqa: ANN401 - a row of a textual q
     names = {str(reference), reference.hex} | {row.provider_reference or str(reference)}
     return NamedMovement(
         row.organizer_id,
+        row.id,
+        MovementSort(row.sort),
         LineKind(row.kind),
         frozenset(names),
         Money(row.amount, row.currency),

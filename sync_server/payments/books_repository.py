@@ -17,18 +17,28 @@ _REFUNDS = """
     JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
     WHERE r.organizer_id = :organizer_id
 """
+_GIVEN_BACK = """
+    SELECT p.currency, sum(r.amount)::bigint AS amount FROM refunds AS r
+    JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
+    WHERE p.provider = :provider AND r.state IN ('unknown', 'pending', 'succeeded')
+      AND r.paid_from IS NULL
+    GROUP BY p.currency
+"""
 _MOVEMENTS = """
-    SELECT organizer_id, 'collection' AS kind, reference, provider_reference, currency, amount,
+    SELECT organizer_id, id, 'payment' AS sort, 'collection' AS kind, reference,
+           provider_reference, currency, amount,
            state IN ('succeeded', 'disputed', 'reversed') AS is_done, state_changed_at
     FROM payments
     WHERE provider = :provider AND created_at BETWEEN :since AND :until
     UNION ALL
-    SELECT r.organizer_id, CASE p.provider WHEN 'bank' THEN 'disbursement' ELSE 'refund' END,
+    SELECT r.organizer_id, r.id, 'refund',
+           CASE p.provider WHEN 'bank' THEN 'disbursement' ELSE 'refund' END,
            r.reference, r.provider_reference, p.currency, r.amount,
            r.state = 'succeeded', r.state_changed_at
     FROM refunds AS r
     JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
     WHERE p.provider = :provider AND r.requested_at BETWEEN :since AND :until
+      AND r.paid_from IS NULL
 """
 
 
@@ -38,6 +48,10 @@ async def captured(session: AsyncSession, organizer_id: UUID) -> Sequence[Any]:
 
 async def refunds(session: AsyncSession, organizer_id: UUID) -> Sequence[Any]:
     return (await session.execute(text(_REFUNDS), {"organizer_id": organizer_id})).all()
+
+
+async def given_back(session: AsyncSession, provider: str) -> Sequence[Any]:
+    return (await session.execute(text(_GIVEN_BACK), {"provider": provider})).all()
 
 
 async def organizers(session: AsyncSession) -> Sequence[UUID]:

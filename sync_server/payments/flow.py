@@ -266,7 +266,8 @@ class PaymentFlow:
             payment = await _locked(session, payment_id)
             before = PaymentState(payment.state)
             was_stuck = before in OPEN and payment.next_read_at is None
-            is_ours = tells_of_refund(before, reading, was_refunded=payment.refunded_amount > 0)
+            refunded = reading.may_be_refund and await repository.is_refunded(session, payment)
+            is_ours = tells_of_refund(before, reading, was_refunded=refunded)
             after = before if is_ours else next_state(before, reading, expected_of(payment))
             received = reading.amount if after is not before else None
             theirs = reading.provider_reference or payment.provider_reference

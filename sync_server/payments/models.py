@@ -42,7 +42,8 @@ class Payment(SharedAmount, Base):
 
 class StoredRefund(SharedAmount, Base):
     """`lines` are the tickets of its order whose money it gives back; one that was refused may be
-    asked for once more, by a row whose `retry_of` names it.
+    asked for once more, by a row whose `retry_of` names it. `paid_from` says where the money came
+    from where no provider gave it back.
     """
 
     __tablename__ = "refunds"
@@ -64,6 +65,7 @@ class StoredRefund(SharedAmount, Base):
     lines: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     retry_of: Mapped[UUID | None]
     account_id: Mapped[UUID | None]
+    paid_from: Mapped[str | None]
 
 
 class RefundAccount(Base):

@@ -43,6 +43,7 @@ from sync_server.payments.refund_accounts import account_rail, newest_account, o
 from sync_server.payments.rules import (
     REFUND_OPEN,
     Finding,
+    PaidFrom,
     PaymentState,
     Provider,
     Reading,
@@ -76,7 +77,8 @@ class RefundListener(Protocol):
 @dataclass(frozen=True, slots=True)
 class NewRefund:
     """What is given back of a payment, whose part of it that is, and the lines of the order that it
-    takes back; `retry_of` is a refund that failed, and is asked for once more.
+    takes back; `retry_of` is a refund that failed, and is asked for once more, or was settled from
+    outside (`paid_from`): then no provider is asked.
     """
 
     organizer_id: OrganizerId
@@ -87,6 +89,7 @@ class NewRefund:
     repeat_hash: bytes | None = None
     lines: frozenset[int] = frozenset()
     retry_of: UUID | None = None
+    paid_from: PaidFrom | None = None
 
 
 async def request_refund(
@@ -105,7 +108,8 @@ async def request_refund(
     if amount > left:
         raise RefundTooLargeError(extra={"left": left})
     row = _new_row(services, wanted)
-    if account_rail(services, Provider(payment.provider)) is not None:
+    to_account = account_rail(services, Provider(payment.provider)) is not None
+    if to_account and wanted.paid_from is None:
         account = await newest_account(session, wanted.organizer_id, payment.order_id)
         row.account_id = None if account is None else account.id
     await repository.change(session, payment, refunded_amount=payment.refunded_amount + amount)
@@ -126,11 +130,12 @@ def _new_row(services: Services, wanted: NewRefund) -> StoredRefund:
         requested_by=wanted.requested_by,
         requested_at=now,
         state_changed_at=now,
-        next_read_at=now + SENT_WITHIN,
+        next_read_at=now + SENT_WITHIN if wanted.paid_from is None else None,
         attempts=0,
         repeat_hash=wanted.repeat_hash,
         lines=sorted(wanted.lines),
         retry_of=wanted.retry_of,
+        paid_from=wanted.paid_from,
     )
 
 
@@ -242,12 +247,11 @@ class RefundFlow:
             return await self.submit(refund_id)
         return facts
 
-    async def decide(self, refund_id: UUID, *, given_back: bool, reason: str) -> RefundFacts:
-        """Take a person's word, from a statement, for what a provider does not tell; a refund that
-        is over stays as it is.
+    async def decide(self, session: AsyncSession, refund_id: UUID, word: Reading) -> RefundFacts:
+        """Take a person's word for what no provider tells; a refund that is over stays as it is.
+        Needs the worker's transaction, in which whoever decides is recorded.
         """
-        finding = Finding.SUCCEEDED if given_back else Finding.FAILED
-        return await self._record(refund_id, Reading(finding, reason=reason), "operator")
+        return await self._follow(session, refund_id, word, "operator")
 
     async def refresh_due(self) -> int:
         """Ask about every open refund whose time has come; any number of processes may do so."""
@@ -275,47 +279,50 @@ class RefundFlow:
             _LOG.error("refund.stuck", refund_id=str(refund_id), cause=type(error).__name__)
 
     async def _record(self, refund_id: UUID, reading: Reading, source: str) -> RefundFacts:
+        async with self.services.database.transaction(WORKER) as session:
+            return await self._follow(session, refund_id, reading, source)
+
+    async def _follow(
+        self, session: AsyncSession, refund_id: UUID, reading: Reading, source: str
+    ) -> RefundFacts:
         """All that follows from a reading, in one transaction: state, postings (by the table's own
         trigger), tickets (by the listener), and the news.
         """
-        async with self.services.database.transaction(WORKER) as session:
-            asked = await _locked(session, refund_id)
-            refund, payment, now = asked.refund, asked.payment, self._now()
-            before = RefundState(refund.state)
-            was_stuck = before in REFUND_OPEN and refund.next_read_at is None
-            after = next_refund_state(before, reading, asked.amount)
-            if before is RefundState.SUCCEEDED and reading.finding is Finding.REVERSED:
-                # Nothing follows on what was given back: a person books what came back.
-                await raise_alarm(session, self.services, Alarm(CAME_BACK, str(refund_id)))
-            if after is RefundState.PENDING and reading.finding is Finding.SUCCEEDED:
-                _LOG.error("refund.amount_differs", refund_id=str(refund_id))
-            failed = after is RefundState.FAILED and before is not RefundState.FAILED
-            if failed:
-                left = payment.refunded_amount - refund.amount
-                await repository.change(session, payment, refunded_amount=left)
-            # What a bank says of money that came back is about another movement.
-            is_told = before in REFUND_OPEN and reading.provider_reference is not None
-            refusal = (reading.reason or "")[:_REFUSAL_CHARACTERS_MAX] if failed else refund.refusal
-            await repository.change(
-                session,
-                refund,
-                self._kept(asked, reading, source),
-                state=after,
-                refusal=refusal,
-                provider_reference=(
-                    reading.provider_reference if is_told else refund.provider_reference
-                ),
-                state_changed_at=now if after is not before else refund.state_changed_at,
-                next_read_at=_next_read(after, now, refund.requested_at),
-            )
-            facts = refund_facts_of(refund, payment)
-            is_stuck = after in REFUND_OPEN and refund.next_read_at is None
-            await tell_when_stuck(
-                session, self.services, facts, was_stuck=was_stuck, is_stuck=is_stuck
-            )
-            if after is not before and after not in REFUND_OPEN:
-                await self._tell(session, facts)
-            return facts
+        asked = await _locked(session, refund_id)
+        refund, payment, now = asked.refund, asked.payment, self._now()
+        before = RefundState(refund.state)
+        was_stuck = before in REFUND_OPEN and refund.next_read_at is None
+        after = next_refund_state(before, reading, asked.amount)
+        if before is RefundState.SUCCEEDED and reading.finding is Finding.REVERSED:
+            # Nothing follows on what was given back: a person books what came back.
+            await raise_alarm(session, self.services, Alarm(CAME_BACK, str(refund_id)))
+        if after is RefundState.PENDING and reading.finding is Finding.SUCCEEDED:
+            _LOG.error("refund.amount_differs", refund_id=str(refund_id))
+        failed = after is RefundState.FAILED and before is not RefundState.FAILED
+        if failed:
+            left = payment.refunded_amount - refund.amount
+            await repository.change(session, payment, refunded_amount=left)
+        # What a bank says of money that came back is about another movement.
+        is_told = before in REFUND_OPEN and reading.provider_reference is not None
+        refusal = (reading.reason or "")[:_REFUSAL_CHARACTERS_MAX] if failed else refund.refusal
+        await repository.change(
+            session,
+            refund,
+            self._kept(asked, reading, source),
+            state=after,
+            refusal=refusal,
+            provider_reference=(
+                reading.provider_reference if is_told else refund.provider_reference
+            ),
+            state_changed_at=now if after is not before else refund.state_changed_at,
+            next_read_at=_next_read(after, now, refund.requested_at),
+        )
+        facts = refund_facts_of(refund, payment)
+        is_stuck = after in REFUND_OPEN and refund.next_read_at is None
+        await tell_when_stuck(session, self.services, facts, was_stuck=was_stuck, is_stuck=is_stuck)
+        if after is not before and after not in REFUND_OPEN:
+            await self._tell(session, facts)
+        return facts
 
     async def _tell(self, session: AsyncSession, refund: RefundFacts) -> None:
         if refund.state is RefundState.SUCCEEDED:

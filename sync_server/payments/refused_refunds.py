@@ -3,6 +3,7 @@ once more by a refund of its own, since states only go forward.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,7 +18,7 @@ from sync_server.payments.errors import (
     RefundRetriedError,
 )
 from sync_server.payments.refunds import NewRefund, request_refund
-from sync_server.payments.rules import RefundState
+from sync_server.payments.rules import PaidFrom, RefundState
 from sync_server.payments.views import RefundFacts, refund_facts_of
 
 
@@ -35,12 +36,19 @@ async def lock_refund(session: AsyncSession, refund_id: UUID) -> RefundFacts:
     return refund_facts_of(seen, payment)
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Who asks for a refused refund once more, under which key; with `paid_from` it was paid from
+    there, and no provider is asked.
+    """
+
+    requested_by: UUID | None = None
+    repeat_hash: bytes | None = None
+    paid_from: PaidFrom | None = None
+
+
 async def request_again(
-    session: AsyncSession,
-    services: Services,
-    failed: RefundFacts,
-    requested_by: UUID | None,
-    repeat_hash: bytes | None,
+    session: AsyncSession, services: Services, failed: RefundFacts, again: Again
 ) -> RefundFacts:
     """Write a refund down for the same money as one that is locked and failed; `RefundFlow.submit`
     sends it. What was given back otherwise meanwhile is refused as any refund is.
@@ -55,10 +63,11 @@ async def request_again(
         payment_id=failed.payment_id,
         shares=failed.shares,
         reason=failed.reason,
-        requested_by=requested_by,
-        repeat_hash=repeat_hash,
+        requested_by=again.requested_by,
+        repeat_hash=again.repeat_hash,
         lines=failed.lines,
         retry_of=failed.id,
+        paid_from=again.paid_from,
     )
     return await request_refund(session, services, wanted)
 

@@ -136,6 +136,13 @@ async def find_account(
     return await session.get(RefundAccount, (organizer_id, account_id))
 
 
+async def is_refunded(session: AsyncSession, payment: Payment) -> bool:
+    """Say whether its provider gave anything of a payment back, or is about to."""
+    made = await refunds_of_payment(session, payment.organizer_id, payment.id)
+    outside = sum(row.amount for row in made if row.paid_from is not None)
+    return payment.refunded_amount > outside
+
+
 async def find_by_reference(session: AsyncSession, reference: UUID) -> Payment | None:
     return await session.scalar(select(Payment).where(Payment.reference == reference))
 

@@ -58,6 +58,13 @@ class RefundState(StrEnum):
     FAILED = "failed"
 
 
+class PaidFrom(StrEnum):
+    """Where money came from that no provider gave back: our bank, or the organizer's till."""
+
+    BANK = "bank"
+    BOX_OFFICE = "box_office"
+
+
 REFUND_OPEN: Final = frozenset({RefundState.REQUESTED, RefundState.UNKNOWN, RefundState.PENDING})
 OPEN: Final = frozenset({PaymentState.CREATED, PaymentState.UNKNOWN, PaymentState.PENDING})
 """Nothing is decided: a provider is asked again."""

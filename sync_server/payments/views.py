@@ -9,7 +9,7 @@ from shared.money import Money
 from sync_server.ledger.postings import Shares
 from sync_server.ledger.shares import shares_of_row
 from sync_server.payments.models import Payment, StoredRefund
-from sync_server.payments.rules import Expected, PaymentState, Provider, RefundState
+from sync_server.payments.rules import Expected, PaidFrom, PaymentState, Provider, RefundState
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class PaymentFacts:
 @dataclass(frozen=True, slots=True)
 class RefundFacts:
     """Money on its way back to a buyer; `refusal` is the provider's word for why it is not, and
-    `account_id` the account that it goes to where it does not go back the way it came.
+    `account_id` the account that it goes to where it does not go back the way it came. With
+    `paid_from` no provider gave it back: it was settled outside.
     """
 
     organizer_id: OrganizerId
@@ -52,6 +53,7 @@ class RefundFacts:
     refusal: str | None
     account_id: UUID | None
     retry_of: UUID | None
+    paid_from: PaidFrom | None
     requested_at: datetime
 
     @property
@@ -74,6 +76,7 @@ def refund_facts_of(row: StoredRefund, payment: Payment) -> RefundFacts:
         refusal=row.refusal,
         account_id=row.account_id,
         retry_of=row.retry_of,
+        paid_from=None if row.paid_from is None else PaidFrom(row.paid_from),
         requested_at=row.requested_at,
     )
 

@@ -3,13 +3,14 @@ reconciliation and reports, in the worker's transaction.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.money import Money
-from sync_server.payments.books import NamedMovement
+from sync_server.payments.books import MovementSort, NamedMovement
 from sync_server.payments.rules import Provider
 from sync_server.payments.statements import LineKind
 from sync_server.payouts import repository
@@ -46,13 +47,36 @@ async def list_movements(
     return [_movement(row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Flying:
+    """Payouts that may or may not be in what a rail says its float holds: those that nobody has
+    told the end of, and those that ended since the rail was asked. `untold` is what arrived of late
+    without anybody saying what the rail kept of it.
+    """
+
+    is_open: int = 0
+    ended: int = 0
+    untold: int = 0
+
+
+async def in_flight(
+    session: AsyncSession, rail: Provider, asked_at: datetime, told_since: datetime
+) -> Mapping[str, Flying]:
+    """Give what may explain a rail's balance, in each currency."""
+    rows = await repository.in_flight(session, rail, asked_at, told_since)
+    return {row.currency: Flying(row.is_open, row.ended, row.untold) for row in rows}
+
+
 def _movement(row: Payout) -> NamedMovement:
     names = {row.number, str(row.reference), row.reference.hex}
     return NamedMovement(
         row.organizer_id,
+        row.id,
+        MovementSort.PAYOUT,
         LineKind.DISBURSEMENT,
         frozenset(names | {row.provider_reference or row.number}),
         Money(row.amount, row.currency),
         PayoutState(row.state) in _ARRIVED,
         row.state_changed_at,
+        row.rail_fee if PayoutState(row.state) in _ARRIVED else 0,
     )

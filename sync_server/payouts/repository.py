@@ -16,6 +16,20 @@ from sync_server.kit.pagination import PageRequest
 from sync_server.payouts.models import HoldRule, Payout, PayoutAttempt, PayoutDestination
 from sync_server.payouts.rules import WAITING
 
+_IN_FLIGHT = text("""
+    SELECT p.currency,
+           coalesce(sum(p.amount) FILTER (WHERE p.state IN ('unknown', 'pending')), 0)::bigint
+               AS is_open,
+           coalesce(sum(p.amount) FILTER (WHERE p.state IN ('succeeded', 'failed', 'returned')
+               AND p.state_changed_at >= :asked_at), 0)::bigint AS ended,
+           coalesce(sum(p.amount) FILTER (WHERE p.state IN ('succeeded', 'returned')
+               AND p.rail_fee = 0 AND p.sent_at >= :told_since AND NOT EXISTS (
+                   SELECT FROM payout_ledger_entries AS e
+                   WHERE e.organizer_id = p.organizer_id AND e.payout_id = p.id
+                     AND e.kind = 'payout_fee')), 0)::bigint AS untold
+    FROM payouts AS p WHERE p.rail = :rail AND p.sent_at IS NOT NULL GROUP BY p.currency
+""")
+
 
 async def add(session: AsyncSession, row: Base) -> None:
     session.add(row)
@@ -218,3 +232,10 @@ async def sent_between(
 ) -> Sequence[Payout]:
     query = select(Payout).where(Payout.rail == rail, Payout.sent_at.between(since, until))
     return (await session.scalars(query)).all()
+
+
+async def in_flight(
+    session: AsyncSession, rail: str, asked_at: datetime, told_since: datetime
+) -> Sequence[Any]:
+    values = {"rail": rail, "asked_at": asked_at, "told_since": told_since}
+    return (await session.execute(_IN_FLIGHT, values)).all()

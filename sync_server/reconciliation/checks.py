@@ -17,6 +17,7 @@ from sync_server.ledger import service as ledger
 from sync_server.ledger.rules import Account, AccountKind, TransactionKind
 from sync_server.orders import books as orders
 from sync_server.payments import books as payments
+from sync_server.payments.books import NamedMovement
 from sync_server.payments.rules import Provider
 from sync_server.payments.statements import LineKind, StatementLine
 from sync_server.payouts import books as payouts
@@ -150,10 +151,7 @@ async def gather_statement(
         *await payments.list_movements(session, provider, since, until),
         *await payouts.list_movements(session, provider, since, until),
     ]
-    return [_line(row) for row in rows], [
-        Movement(each.organizer_id, each.kind, each.names, each.amount, each.is_done, each.moved_at)
-        for each in movements
-    ]
+    return [_line(row) for row in rows], [_movement(each) for each in movements]
 
 
 async def check_aged_clearing(session: AsyncSession, now: datetime) -> list[Item]:
@@ -184,4 +182,18 @@ def _line(row: StoredLine) -> StatementLine:
         amount=Money(row.amount, row.currency),
         fee=Money(row.fee, row.currency),
         booked_at=row.booked_at,
+    )
+
+
+def _movement(named: NamedMovement) -> Movement:
+    return Movement(
+        organizer_id=named.organizer_id,
+        id=named.id,
+        sort=named.sort,
+        kind=named.kind,
+        names=named.names,
+        amount=named.amount,
+        is_done=named.is_done,
+        moved_at=named.moved_at,
+        fee=named.fee,
     )

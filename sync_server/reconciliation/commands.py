@@ -8,6 +8,7 @@ from typing import Final
 
 from shared.money import CURRENCY_EXPONENTS, Money
 from sync_server.kit.services import Services
+from sync_server.ledger.errors import ReplayDiffersError
 from sync_server.payments.providers.amounts import to_major
 from sync_server.payments.rules import Provider
 from sync_server.reconciliation import service
@@ -16,6 +17,7 @@ from sync_server.reconciliation.fees import book_fees
 from sync_server.reconciliation.rules import Item, Severity
 from sync_server.reconciliation.service import RunReport, RunSource
 from sync_server.reconciliation.statements import FILE_BYTES_MAX
+from sync_server.reconciliation.top_ups import book_top_up, top_up_of
 
 _WIDTH: Final = 18
 
@@ -40,7 +42,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--book-fees",
         action="store_true",
-        help="post the fees that statements name, each in the books of its payment",
+        help="post the fees that statements name, each in the books of what it was kept of",
+    )
+    command.add_argument(
+        "--top-up",
+        nargs=4,
+        action="append",
+        default=[],
+        metavar=("PROVIDER", "AMOUNT", "CURRENCY", "REFERENCE"),
+        help="post that a provider's float was filled from our bank; a reference posts once",
     )
     command.add_argument(
         "--account", default=service.OUR_ACCOUNT, help="which of our accounts the statements are of"
@@ -59,6 +69,13 @@ async def run(services: Services, arguments: argparse.Namespace) -> CommandRepor
         except (OSError, ValueError, StatementUnreadableError) as error:
             return CommandReport((*lines, f"{path}: {error}"), well=False)
         lines.append(f"{path}: {imported.lines} lines, {imported.new} of them new")
+    for provider, amount, currency, reference in arguments.top_up:
+        try:
+            wanted = top_up_of(provider, amount, currency, reference)
+            is_new = await book_top_up(services, wanted)
+        except (ValueError, ReplayDiffersError) as error:
+            return CommandReport((*lines, f"{reference}: {error}"), well=False)
+        lines.append(f"{reference}: {'booked' if is_new else 'booked before'}")
     if arguments.book_fees:
         lines.append(f"{await book_fees(services)} fees booked")
     report = await service.run(services, RunSource.OPERATOR)

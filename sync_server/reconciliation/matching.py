@@ -1,12 +1,13 @@
 """Statements of providers held against what the books know of the same days; pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from shared.money import Money
+from sync_server.payments.books import MovementSort
 from sync_server.payments.statements import LineKind, StatementLine
 from sync_server.reconciliation.rules import CheckName, Item, ItemFinding, Severity
 
@@ -20,12 +21,16 @@ class Movement:
     """Money of ours at a provider: a payment, a refund or a payout with every name it has."""
 
     organizer_id: UUID
+    id: UUID
+    sort: MovementSort
     kind: LineKind
     names: frozenset[str]
     amount: Money
     is_done: bool
     """Whether we hold that the money moved."""
     moved_at: datetime
+    fee: int = 0
+    """What the books had from the provider at once, of payouts."""
 
     @property
     def subject(self) -> str:
@@ -109,6 +114,10 @@ def _differences(provider: str, line: StatementLine, movement: Movement) -> list
         return [_item(ItemFinding.AMOUNT_DIFFERS, provider, line, movement)]
     if not movement.is_done:
         return [_item(ItemFinding.STATE_DIFFERS, provider, line, movement)]
+    if 0 < line.fee.minor_units < movement.fee:
+        # More was booked than was kept; less is booked from the statement.
+        wrong = _item(ItemFinding.FEE_DIFFERS, provider, line, movement)
+        return [replace(wrong, expected=line.fee.minor_units, found=movement.fee)]
     return []
 
 

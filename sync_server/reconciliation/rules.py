@@ -32,6 +32,7 @@ class CheckName(StrEnum):
     REFUNDS = "refunds"
     PAYOUTS = "payouts"
     STATEMENTS = "statements"
+    BALANCES = "balances"
     AGED_CLEARING = "aged_clearing"
 
 
@@ -45,7 +46,10 @@ class ItemFinding(StrEnum):
     ONLY_AT_PROVIDER = "only_at_provider"
     STATE_DIFFERS = "state_differs"
     TWICE_AT_PROVIDER = "twice_at_provider"
+    FEE_DIFFERS = "fee_differs"
     FEE_NOT_BOOKED = "fee_not_booked"
+    BALANCE_DIFFERS = "balance_differs"
+    BALANCE_NOT_TOLD = "balance_not_told"
     AGED = "aged"
 
 

@@ -17,9 +17,11 @@ from sync_server.kit.alarms import Alarm, settle_alarms
 from sync_server.kit.claims import WORKER
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
+from sync_server.payments.rails import rails_of
 from sync_server.payments.rules import Provider
 from sync_server.payments.statements import StatementLine
 from sync_server.reconciliation import repository
+from sync_server.reconciliation.balances import ask_balances, find_differences
 from sync_server.reconciliation.checks import CHECKS, Check
 from sync_server.reconciliation.models import ReconItem, ReconRun
 from sync_server.reconciliation.rules import CheckName, Item, Severity, counts, drifts
@@ -59,9 +61,13 @@ class Imported:
     new: int
 
 
-async def run(services: Services, source: RunSource, checks: Sequence[Check] = CHECKS) -> RunReport:
+async def run(
+    services: Services, source: RunSource, checks: Sequence[Check] | None = None
+) -> RunReport:
     """Compare everything in one snapshot, and keep what was found."""
     started_at = instant(services.clock.now_ms())
+    if checks is None:
+        checks = (*CHECKS, await _balances_told(services))
     items: list[Item] = []
     # What is committed meanwhile must be seen by all checks or by none.
     async with services.database.reading_one_moment(WORKER) as session:
@@ -74,6 +80,16 @@ async def run(services: Services, source: RunSource, checks: Sequence[Check] = C
         await _keep(session, report, source)
         await settle_alarms(session, services, DRIFT, _alarms(report))
     return report
+
+
+async def _balances_told(services: Services) -> Check:
+    """Rails are asked before the snapshot: none is open while somebody else is waited for."""
+    told = await ask_balances(services, rails_of(services).disbursers)
+
+    async def find(session: AsyncSession, _: datetime) -> list[Item]:
+        return await find_differences(session, told)
+
+    return Check((CheckName.BALANCES,), find)
 
 
 async def import_statement(

@@ -134,6 +134,7 @@ class ScriptedRail:
     answers: list[Answer]
     readings: list[Reading] = field(default_factory=list)
     provider: Provider = Provider.MTN
+    float_held: Money | None = None
 
     async def check_holder(self, destination: Destination, _currency: str) -> HolderName:
         return HolderName(destination.holder, is_active=True)
@@ -145,7 +146,7 @@ class ScriptedRail:
         return self.readings.pop(0)
 
     async def read_balance(self, _currency: str) -> Money | None:
-        return None
+        return self.float_held
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ from sync_server.payments.rules import PaymentState, Provider
 from sync_server.payouts.jobs import payout_flow
 from sync_server.payouts.rules import PayoutState
 from sync_server.reconciliation import service as reconciliation
-from sync_server.reconciliation.rules import CheckName, ItemFinding, drifts
+from sync_server.reconciliation.rules import CheckName, ItemFinding, Severity, drifts
 from sync_server.reconciliation.service import OUR_ACCOUNT, RunSource
 from sync_server.sandboxes import bank as bank_sandbox
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
@@ -213,6 +213,22 @@ async def test_a_statement_is_reconciled_once_whoever_is_killed(
         branch.services, Provider.BANK, OUR_ACCOUNT, "by hand", content
     )
     assert (by_hand.new, await _drifted(branch, tenant)) == (0, [])
+
+
+async def test_the_closing_balance_is_held_against_the_books(
+    branch: Branch, tenant: Tenant, event_id: EventId, type_id: UUID
+) -> None:
+    """What lay on the account before is the operator's own: said, and no drift."""
+    placed = await _placed(branch, tenant, event_id, type_id)
+    await branch.transfer(PRICE, _reference(placed))
+    await branch.take_in()
+    branch.sandbox.close_day()
+    await branch.take_in()
+    report = await reconciliation.run(branch.services, RunSource.OPERATOR)
+    (item,) = [item for item in report.items if item.check is CheckName.BALANCES]
+    own = int(bank_sandbox.OPENING)
+    assert (item.subject, item.expected, item.found) == ("bank account", PRICE, own + PRICE)
+    assert item.severity is Severity.NOTE
 
 
 async def test_what_a_statement_leaves_out_is_found(

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from shared.clock import SettableClock
 from shared.ids import EventId
@@ -12,15 +13,23 @@ from sync_server.kit.claims import WORKER
 from sync_server.kit.services import Services
 from sync_server.orders import refund_service
 from sync_server.orders.paying import payment_flow, refund_flow
-from sync_server.orders.schemas import NewRefundWanted, PlacedOrder
+from sync_server.orders.schemas import NewRefundWanted, PlacedOrder, RefundDecision
 from sync_server.payments import stuck
 from sync_server.payments.rules import PaymentState, RefundState
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
+from tests.factories.ledger import balances
 from tests.factories.orders import a_request, place_and_pay, put_on_sale, references
 from tests.factories.rails import RunningRail
 from tests.factories.tenants import Tenant, founder_caller
+from tests.plugins.postgres import ClonedDatabase, connected
 
 WEEK_MS = 7 * 86_400_000
+SEEN = RefundDecision(given_back=True, reason="It is in the statement")
+_FAIL = """
+    CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION 'the log is full'; END $$
+"""
+_TRIGGER = "CREATE TRIGGER fail BEFORE INSERT ON admin_action_log EXECUTE FUNCTION fail()"
 
 
 @pytest.fixture
@@ -89,8 +98,35 @@ async def test_a_refund_that_nobody_tells_of(
 async def test_a_refund_that_a_person_decides(
     shop: Services, clock: SettableClock, asked: UUID
 ) -> None:
-    flow = refund_flow(shop)
-    await _silently(clock, flow.refresh_due)
-    decided = await flow.decide(asked, given_back=True, reason="It is in the statement")
+    await _silently(clock, refund_flow(shop).refresh_due)
+    decided = await refund_service.decide_refund(shop, shop.new_id(), asked, SEEN)
     assert decided.state is RefundState.SUCCEEDED
     assert await _alarms(shop, stuck.REFUND) == []
+
+
+async def test_a_decision_that_cannot_be_recorded_is_none(
+    shop: Services, tenant: Tenant, asked: UUID, spare_database: ClonedDatabase
+) -> None:
+    """Whoever is killed between the two leaves neither."""
+    admin = shop.new_id()
+    before = await balances(shop, tenant)
+    async with connected(spare_database.administrator_url) as administrator:
+        await administrator.execute(text(_FAIL))
+        await administrator.execute(text(_TRIGGER))
+        with pytest.raises(DBAPIError, match="the log is full"):
+            await refund_service.decide_refund(shop, admin, asked, SEEN)
+        assert await _decisions(shop, asked) == []
+        assert await balances(shop, tenant) == before
+        await administrator.execute(text("DROP TRIGGER fail ON admin_action_log"))
+    made = await refund_service.decide_refund(shop, admin, asked, SEEN)
+    assert made.state is RefundState.SUCCEEDED
+    assert await _decisions(shop, asked) == [(admin, SEEN.reason, {"state": "succeeded"})]
+
+
+async def _decisions(shop: Services, refund_id: UUID) -> list[tuple[object, ...]]:
+    query = text(
+        "SELECT actor_id, reason, after FROM admin_action_log"
+        " WHERE kind = 'refund.decide' AND object_id = :id"
+    )
+    async with shop.database.reading(WORKER) as session:
+        return [tuple(row) for row in await session.execute(query, {"id": str(refund_id)})]

@@ -22,7 +22,7 @@ from sync_server.payments.flow import PaymentFlow
 from sync_server.payments.ports import Accepted, CredentialCheck
 from sync_server.payments.rails import PaymentRails
 from sync_server.payments.refunds import NewRefund, RefundFlow, request_refund
-from sync_server.payments.rules import REFUND_OPEN, PaymentState, RefundState
+from sync_server.payments.rules import REFUND_OPEN, Finding, PaymentState, Reading, RefundState
 from sync_server.payments.views import PaymentFacts, RefundFacts
 from sync_server.payouts.rules import PayoutState
 from sync_server.reconciliation import service as reconciliation
@@ -170,7 +170,9 @@ class Till:
         found = await self.refunds.refresh(refund.id)
         if found.state not in REFUND_OPEN:
             return found
-        return await self.refunds.decide(refund.id, given_back=bool(asked), reason="portal")
+        seen = Reading(Finding.SUCCEEDED if asked else Finding.FAILED, reason="portal")
+        async with self.services.database.transaction(WORKER) as session:
+            return await self.refunds.decide(session, refund.id, seen)
 
     def _asked_back(self) -> list[str]:
         return [

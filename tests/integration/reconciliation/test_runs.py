@@ -1,91 +1,28 @@
 import argparse
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.clock import SettableClock
 from sync_server.kit.claims import WORKER
-from sync_server.kit.database import Database
-from sync_server.kit.instants import instant
 from sync_server.kit.jobs import Job
-from sync_server.kit.services import Services
-from sync_server.ledger import books, postings
-from sync_server.payments.ports import Accepted
-from sync_server.payments.rules import Finding, Provider, Reading
-from sync_server.payments.views import PaymentFacts
-from sync_server.payouts.flow import PayoutFlow
+from sync_server.ledger import books
+from sync_server.payments.rules import Provider
 from sync_server.reconciliation import commands, service
 from sync_server.reconciliation.checks import Check
 from sync_server.reconciliation.errors import DriftFoundError, StatementUnreadableError
 from sync_server.reconciliation.jobs import reconcile
-from sync_server.reconciliation.rules import Item, ItemFinding, Severity, drifts
+from sync_server.reconciliation.rules import Item, ItemFinding, Severity
 from sync_server.reconciliation.service import RunSource
-from tests.factories.ledger import balances, ugx
-from tests.factories.ledger import post as post_transaction
+from tests.factories.house import HEADER, House, a_statement, change
+from tests.factories.ledger import balances
 from tests.factories.payments import an_intent, reference_of
-from tests.factories.payouts import ScriptedRail, Treasury, a_destination
-from tests.factories.tenants import Tenant, make_event, make_member, make_tenant
-from tests.plugins.postgres import ClonedDatabase, connected, services_on
 
 _TICK = Job(1, "reconciliation.run", {}, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """A platform alone in a database: one sale, released, and one payout that arrived."""
-
-    services: Services
-    superuser: AsyncConnection
-    tenant: Tenant
-    payment: PaymentFacts
-    payout_reference: str
-
-    async def run(self) -> list[Item]:
-        report = await service.run(self.services, RunSource.OPERATOR)
-        return list(report.items)
-
-    async def drifted(self) -> list[Item]:
-        return drifts(await self.run())
-
-    async def alarms(self) -> list[str]:
-        query = text("SELECT subject FROM alarms WHERE cleared_at IS NULL ORDER BY subject")
-        async with self.services.database.reading(WORKER) as session:
-            return list(await session.scalars(query))
-
-
-@pytest.fixture
-async def house(
-    spare_database: ClonedDatabase, clock: SettableClock, tmp_path: Path
-) -> AsyncIterator[House]:
-    database = Database(spare_database.login_url)
-    services = services_on(database, clock, tmp_path)
-    tenant = await make_tenant(services)
-    payment = await an_intent(services, tenant, await make_event(services, tenant))
-    await _change(services, "payments", "state = 'succeeded', provider_reference = 'T1'")
-    await post_transaction(services, tenant, postings.release(payment.event_id, 1, ugx(94_100)))
-    checker = await make_member(services, tenant, "payouts.approve")  # type: ignore[arg-type]
-    destination = await a_destination(services, tenant, checker)
-    treasury = Treasury(services, tenant, checker, destination)
-    payout_id = await treasury.approved()
-    paid = Reading(Finding.SUCCEEDED, fee=ugx(390))
-    flow = PayoutFlow(services, {Provider.MTN: ScriptedRail([Accepted("T2")], [paid])})
-    await flow.submit(payout_id)
-    await flow.refresh(payout_id)
-    reference = await treasury.reference(payout_id)
-    async with connected(spare_database.administrator_url) as superuser:
-        yield House(services, superuser, tenant, payment, reference)
-    await database.close()
-
-
-async def _change(services: Services, table: str, values: str) -> None:
-    async with services.database.transaction(WORKER) as session:
-        await session.execute(text(f"UPDATE {table} SET {values}"))
 
 
 async def test_where_all_is_well_a_run_is_kept_and_balances_are_summed_up(house: House) -> None:
@@ -101,7 +38,7 @@ async def test_where_all_is_well_a_run_is_kept_and_balances_are_summed_up(house:
 async def test_a_capture_that_was_never_posted_fails_the_run_and_is_named(house: House) -> None:
     other = await an_intent(house.services, house.tenant, house.payment.event_id)
     await house.superuser.execute(text("ALTER TABLE payments DISABLE TRIGGER post_payment"))
-    await _change(house.services, "payments", "state = 'succeeded'")
+    await change(house.services, "payments", "state = 'succeeded'")
     with pytest.raises(DriftFoundError):
         await reconcile(house.services, _TICK)
     reference = await reference_of(house.services, other)
@@ -173,19 +110,6 @@ async def test_an_alarm_is_cleared_by_the_next_run_without_a_drift(house: House)
     assert (during, await house.alarms()) == (["checkpoints"], [])
 
 
-_HEADER = "Id,External id,Date,Status,Type,Amount,Currency,Fee\n"
-
-
-def _statement(clock_ms: int, *rows: str) -> bytes:
-    """Rows of today, between two that make the statement reach a week to both sides."""
-    now = instant(clock_ms)
-    dated = [(now - timedelta(days=7), "E1,,{},Successful,Settlement,1,UGX,0")]
-    dated += [(now, row) for row in rows]
-    dated += [(now + timedelta(days=7), "E2,,{},Successful,Settlement,1,UGX,0")]
-    lines = (row.format(moment.strftime("%Y-%m-%dT%H:%M:%SZ")) for moment, row in dated)
-    return (_HEADER + "".join(f"{line}\n" for line in lines)).encode()
-
-
 def _arguments(*paths: Path, options: tuple[str, ...] = ()) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     commands.add_arguments(parser)
@@ -200,8 +124,8 @@ async def test_a_statement_that_agrees_and_one_that_does_not(
     agrees, differs = tmp_path / "agrees.csv", tmp_path / "differs.csv"
     sale = "T1,ORD-1,{},Successful,Payment,100000,UGX,0"
     payout = f"T2,{number},{{}},Successful,Transfer,50000,UGX,390"
-    agrees.write_bytes(_statement(clock.now_ms(), sale, payout))
-    differs.write_bytes(_statement(clock.now_ms(), "T3,ORD-9,{},Successful,Payment,7000,UGX,500"))
+    agrees.write_bytes(a_statement(clock.now_ms(), sale, payout))
+    differs.write_bytes(a_statement(clock.now_ms(), "T3,ORD-9,{},Successful,Payment,7000,UGX,500"))
     well = await commands.run(house.services, _arguments(agrees))
     again = await commands.run(house.services, _arguments(agrees))
     wrong = await commands.run(house.services, _arguments(differs))
@@ -222,7 +146,7 @@ async def test_fees_are_booked_once_in_the_books_of_their_payment(
 ) -> None:
     path = tmp_path / "fees.csv"
     sale = "T1,ORD-1,{},Successful,Payment,100000,UGX,500"
-    path.write_bytes(_statement(clock.now_ms(), sale))
+    path.write_bytes(a_statement(clock.now_ms(), sale))
     told = [
         await commands.run(house.services, _arguments(path, options=("--book-fees",)))
         for _ in range(2)
@@ -235,11 +159,11 @@ async def test_fees_are_booked_once_in_the_books_of_their_payment(
 async def test_what_the_provider_does_not_have_is_missed(
     house: House, clock: SettableClock
 ) -> None:
-    content = _statement(clock.now_ms(), "T1,ORD-1,{},Successful,Payment,100000,UGX,0")
+    content = a_statement(clock.now_ms(), "T1,ORD-1,{},Successful,Payment,100000,UGX,0")
     await _import(house, content)
     assert await house.drifted() == []
     other = await an_intent(house.services, house.tenant, house.payment.event_id)
-    await _change(house.services, "payments", "state = 'succeeded'")
+    await change(house.services, "payments", "state = 'succeeded'")
     items = await house.drifted()
     reference = (await reference_of(house.services, other)).replace("-", "")
     assert [item.finding for item in items] == [ItemFinding.MISSING_AT_PROVIDER]
@@ -252,7 +176,7 @@ async def _import(house: House, content: bytes) -> service.Imported:
 
 async def test_a_file_that_cannot_be_read_leaves_nothing(house: House, tmp_path: Path) -> None:
     path = tmp_path / "broken.csv"
-    path.write_text(_HEADER + "T1,,never,Successful,Payment,1,UGX,0\n")
+    path.write_text(HEADER + "T1,,never,Successful,Payment,1,UGX,0\n")
     report = await commands.run(house.services, _arguments(path, tmp_path / "none.csv"))
     assert not report.well
     assert "line 2: column 'Date'" in report.lines[0]
@@ -280,7 +204,7 @@ async def test_all_checks_see_one_moment(house: House) -> None:
     async def look(session: AsyncSession, _: datetime) -> list[Item]:
         seen.append([*await books.sums_of_books(session)])
         await an_intent(house.services, house.tenant, house.payment.event_id)
-        await _change(house.services, "payments", "state = 'succeeded'")
+        await change(house.services, "payments", "state = 'succeeded'")
         found = await session.scalar(text("SELECT count(*) FROM finance_txns"))
         seen[-1].append(("transactions", "", int(found or 0)))
         return []

@@ -59,6 +59,7 @@ RECORDS_AN_ACTION = {
     "POST /v1/fee-rules": "fee_rule.add",
     "POST /v1/refunds/{refund_id}/decision": "refund.decide",
     "POST /v1/refunds/{refund_id}/retry": "refund.retry",
+    "POST /v1/refunds/{refund_id}/settle-outside": "refund.settle_outside",
     "POST /v1/order/refund-account": "refund_account.name",
     f"POST {EVENT}/tickets": "tickets.issue",
     f"POST {TICKET}/status": "ticket.status",

@@ -26,6 +26,7 @@ REQUIRED = {
     f"{ORGANIZER}/orders/{{order_id}}/refunds",
     "/v1/order/payments",
     "/v1/refunds/{refund_id}/retry",
+    "/v1/refunds/{refund_id}/settle-outside",
     "/v1/shop/{organizer_id}/events/{event_id}/orders",
     f"{ORGANIZER}/payouts",
 }

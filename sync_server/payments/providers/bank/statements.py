@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from shared.money import Money
+from shared.money import Money, allocate
 from sync_server.payments.providers.amounts import from_major
 from sync_server.payments.providers.bank.documents import (
     Document,
@@ -215,8 +215,22 @@ def _movement(statement: Statement, entry: Entry, place: int, number: int) -> Ba
         end_to_end_id=detail.end_to_end_id,
         payment_reference=detail.payment_reference,
         return_reason=detail.return_reason,
-        charges=entry.charges if len(entry.details) == 1 else None,
+        charges=_charges_of(entry, number),
     )
+
+
+def _charges_of(entry: Entry, number: int) -> Money | None:
+    """Those of a batch are split among its transactions, if they are what it was more, or less,
+    than these.
+    """
+    charges, details = entry.charges, entry.details
+    if charges is None or len(details) == 1:
+        return charges
+    if {detail.amount.currency for detail in details} != {charges.currency}:
+        return None
+    beside = abs(entry.amount.minor_units - sum(each.amount.minor_units for each in details))
+    is_within = entry.amount.currency == charges.currency and beside == charges.minor_units
+    return allocate(charges, [1] * len(details))[number] if is_within else None
 
 
 def _statement(element: Element) -> Statement:

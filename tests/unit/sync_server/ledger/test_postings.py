@@ -34,6 +34,7 @@ _PAYOUT = Payout(_ID, "mtn", ugx(94_100))
 _REFUND = Refund(_ID, "pesapal", _EVENT, _SHARES)
 _DISPUTE = Dispute(_ID, "pesapal", _SHARES)
 _FLOAT = Account(AccountKind.PROVIDER_FLOAT, "mtn")
+_BANK = Account(AccountKind.BANK, "payouts")
 _CLEARING = postings.provider_clearing("pesapal")
 _REQUESTED = postings.refund_requested(_REFUND, ugx(94_100), ugx(0))
 
@@ -49,11 +50,15 @@ EVENTS: dict[str, Callable[[], Transaction]] = {
     "release": lambda: postings.release(_EVENT, 1, ugx(94_100)),
     "payout_requested": lambda: postings.payout_requested(_PAYOUT),
     "payout_confirmed": lambda: postings.payout_confirmed(_PAYOUT, _FLOAT, ugx(1_000)),
+    "payout_fee": lambda: postings.payout_fee(_PAYOUT, ugx(1_000)),
     "payout_failed": lambda: postings.payout_failed(_PAYOUT),
     "payout_returned": lambda: postings.payout_returned(_PAYOUT, _FLOAT),
     "refund_requested": lambda: _REQUESTED,
     "refund_requested_after_payout": lambda: postings.refund_requested(_REFUND, ugx(0), ugx(4_100)),
     "refund_confirmed": lambda: postings.refund_confirmed(_REFUND, _CLEARING),
+    "refund_confirmed_from_bank": lambda: postings.refund_confirmed(_REFUND, _BANK),
+    "refund_confirmed_in_cash": lambda: postings.refund_confirmed_in_cash(_REFUND),
+    "refund_fee": lambda: postings.refund_fee(_ID, "pesapal", ugx(500)),
     "refund_failed": lambda: postings.refund_failed(_REQUESTED, _REFUND),
     "chargeback_opened": lambda: postings.chargeback_opened(_DISPUTE, ugx(74_000)),
     "chargeback_lost": lambda: postings.chargeback_lost(_DISPUTE, ugx(94_100)),
@@ -93,7 +98,8 @@ def test_a_posting_is_what_the_page_says(event: str) -> None:
 
 
 def test_no_two_events_share_a_key() -> None:
-    made = [make() for name, make in EVENTS.items() if not name.endswith(("organizer", "_payout"))]
+    another_way = ("organizer", "_payout", "_from_bank", "_in_cash")
+    made = [make() for name, make in EVENTS.items() if not name.endswith(another_way)]
     keys = [transaction.key for transaction in made]
     assert len(set(keys)) == len(keys)
 
@@ -112,8 +118,9 @@ def test_every_posting_of_every_sale_balances(total: int, weights: list[int]) ->
         postings.cash_sale(_ID, _EVENT, shares),
         requested,
         postings.refund_confirmed(refund, _CLEARING),
+        postings.refund_confirmed_in_cash(refund),
         postings.refund_failed(requested, refund),
         postings.chargeback_opened(dispute, nothing),
         postings.chargeback_lost(dispute, nothing),
     )
-    assert [sums_by_currency(transaction.lines) for transaction in made] == [{"UGX": 0}] * 7
+    assert [sums_by_currency(transaction.lines) for transaction in made] == [{"UGX": 0}] * 8

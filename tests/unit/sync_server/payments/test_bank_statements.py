@@ -146,6 +146,30 @@ def test_charges_are_told_beside_what_was_sent() -> None:
     assert (movement.amount, movement.charges) == (Money(5_000, "UGX"), Money(3_000, "UGX"))
 
 
+@pytest.mark.parametrize(
+    ("total", "charged"),
+    [
+        (
+            "10003",
+            [Money(2, "UGX"), Money(1, "UGX")],
+        ),
+        ("10000", [None, None]),
+    ],
+)
+def test_charges_of_a_batch_are_split_where_they_are_within_it(
+    total: str, charged: list[Money | None]
+) -> None:
+    entry = (
+        f'<Amt Ccy="UGX">{total}</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts>BOOK</Sts>'
+        '<Chrgs><TtlChrgsAndTaxAmt Ccy="UGX">3</TtlChrgsAndTaxAmt></Chrgs><NtryDtls>'
+        + '<TxDtls><Amt Ccy="UGX">5000</Amt></TxDtls>' * 2
+        + "</NtryDtls>"
+    )
+    movements = read(camt(entry)).movements
+    assert [movement.amount for movement in movements] == [Money(5_000, "UGX")] * 2
+    assert [movement.charges for movement in movements] == charged
+
+
 def camt(entry: str, kind: str = "camt.053.001.02") -> bytes:
     """A statement as another bank writes one, in another version."""
     return (

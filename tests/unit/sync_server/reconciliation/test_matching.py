@@ -4,6 +4,7 @@ from uuid import UUID
 import pytest
 
 from shared.money import Money
+from sync_server.payments.books import MovementSort
 from sync_server.payments.statements import LineKind, StatementLine
 from sync_server.reconciliation.matching import Movement, fees_not_booked, statement_agrees
 from sync_server.reconciliation.rules import ItemFinding, Severity
@@ -26,9 +27,10 @@ def _line(
     currency: str = "UGX",
     kind: LineKind = K.COLLECTION,
     key: str = "1",
+    fee: int = 0,
 ) -> StatementLine:
     return StatementLine(
-        key, kind, reference, theirs, Money(amount, currency), Money(0, currency), NOON
+        key, kind, reference, theirs, Money(amount, currency), Money(fee, currency), NOON
     )
 
 
@@ -38,8 +40,19 @@ def _movement(
     moved_at: datetime = NOON,
     *,
     is_done: bool = True,
+    fee: int = 0,
 ) -> Movement:
-    return Movement(WHO, kind, frozenset(names), Money(100, "UGX"), is_done, moved_at)
+    return Movement(
+        organizer_id=WHO,
+        id=UUID(int=9),
+        sort=MovementSort.PAYMENT if kind is K.COLLECTION else MovementSort.PAYOUT,
+        kind=kind,
+        names=frozenset(names),
+        amount=Money(100, "UGX"),
+        is_done=is_done,
+        moved_at=moved_at,
+        fee=fee,
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,6 +77,15 @@ def _movement(
             [_line(kind=K.DISBURSEMENT)],
             [_movement(kind=K.DISBURSEMENT), _movement(("PO1",), K.DISBURSEMENT)],
             [F.MISSING_AT_PROVIDER],
+        ),
+        # What was booked at once is what the statement says, or less, or more than it.
+        ([_line(kind=K.DISBURSEMENT, fee=9)], [_movement(kind=K.DISBURSEMENT, fee=9)], []),
+        ([_line(kind=K.DISBURSEMENT, fee=9)], [_movement(kind=K.DISBURSEMENT, fee=4)], []),
+        ([_line(kind=K.DISBURSEMENT)], [_movement(kind=K.DISBURSEMENT, fee=4)], []),
+        (
+            [_line(kind=K.DISBURSEMENT, fee=4)],
+            [_movement(kind=K.DISBURSEMENT, fee=9)],
+            [F.FEE_DIFFERS],
         ),
         # A payment and its refund have the same name at some providers.
         ([_line(kind=K.REFUND)], [_movement()], [F.ONLY_AT_PROVIDER]),

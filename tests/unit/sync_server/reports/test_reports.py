@@ -61,6 +61,10 @@ _KINDS: tuple[Make, ...] = (
     lambda key, event, parts: postings.refund_requested(
         Refund(key, "mtn", event, _shares(parts)), _ugx(parts[0] // 2), _ugx(parts[0] // 3)
     ),
+    lambda key, event, parts: postings.refund_confirmed_in_cash(
+        Refund(key, "mtn", event, _shares(parts))
+    ),
+    lambda key, _, parts: postings.payout_fee(Payout(key, "mtn", _ugx(parts[0])), _ugx(parts[1])),
     lambda key, event, parts: postings.provider_fee_borne_by_organizer(
         "mtn", str(key), _ugx(parts[0]), event
     ),
@@ -68,6 +72,7 @@ _KINDS: tuple[Make, ...] = (
         Dispute(key, "mtn", _shares(parts)), _ugx(parts[0] // 2)
     ),
 )
+_CASH_REFUND: Make = lambda key, event, parts: postings.cash_refund(key, event, _shares(parts))  # noqa: E731
 _PARTS = st.tuples(*[st.integers(1, 1_000)] * 5)
 _TRANSACTIONS = st.lists(
     st.tuples(st.sampled_from(_KINDS), st.sampled_from(EVENTS), _PARTS), max_size=12
@@ -181,6 +186,13 @@ def test_a_report_is_one_pdf_however_often_it_is_made(kind: ReportKind, language
     made = pdf_of(document, NOON)
     assert made.startswith(b"%PDF-")
     assert made == pdf_of(document, NOON)
+
+
+@pytest.mark.parametrize("make", [*_KINDS, _CASH_REFUND])
+def test_what_changes_what_an_organizer_has_is_said_in_words(make: Make) -> None:
+    posted = transactions(_entries([(make, EVENTS[0], (60, 5, 4, 3, 2))], 1))
+    said = texts(Language.ENGLISH)["kinds"]
+    assert [line.kind for line in statement({}, posted).lines if line.kind not in said] == []
 
 
 @pytest.mark.parametrize("language", Language)
