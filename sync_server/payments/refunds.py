@@ -5,6 +5,7 @@ Asking for one takes the money out of the organizer's account at once (the table
 nothing is given back twice or paid out meanwhile.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -34,6 +35,7 @@ from sync_server.payments.errors import (
 from sync_server.payments.models import Payment, PaymentReading, RefundAccount, StoredRefund
 from sync_server.payments.ports import (
     CollectionReference,
+    Hint,
     RefundRequest,
     Refused,
     reading_of_answer,
@@ -58,6 +60,7 @@ DUE_AT_ONCE: Final = 50
 ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
 SENT_WITHIN: Final = timedelta(seconds=30)
 CAME_BACK: Final = "refund.came_back"
+_SENT: Final = REFUND_OPEN - {RefundState.REQUESTED}
 _REFERENCE_BYTES: Final = 16
 _REFUSAL_CHARACTERS_MAX: Final = 200
 _LOG: Final = structlog.get_logger(__name__)
@@ -175,7 +178,7 @@ class _Asked:
     def amount(self) -> Money:
         return Money(self.refund.amount, self.payment.currency)
 
-    def request(self, services: Services) -> RefundRequest:
+    def request(self, services: Services, callback_base: str) -> RefundRequest:
         """Say what the provider is asked, else raise SealBrokenError."""
         payment, account = self.payment, self.account
         return RefundRequest(
@@ -186,6 +189,7 @@ class _Asked:
             amount=self.amount,
             whole=Money(payment.amount, payment.currency),
             reason=self.refund.reason,
+            callback_url=f"{callback_base}/api/public/payments/{payment.provider}",
             destination=None if account is None else open_account(services, account),
         )
 
@@ -197,6 +201,7 @@ class RefundFlow:
     services: Services
     rails: PaymentRails
     listener: RefundListener
+    callback_base: str = ""
 
     async def submit(self, refund_id: UUID) -> RefundFacts:
         """Ask the provider to give the money back, where that was not done or may be done again."""
@@ -215,7 +220,7 @@ class RefundFlow:
                 next_read_at=now + ASKED_AGAIN_AFTER,
             )
         collector = self.rails.collector(Provider(asked.payment.provider))
-        answer = await collector.refund(asked.request(self.services))
+        answer = await collector.refund(asked.request(self.services, self.callback_base))
         if isinstance(answer, Refused) and asked.refund.attempts > 1:
             reading = await self._read_after_refusal(asked, answer)
             return await self._record(refund_id, reading, "submission")
@@ -223,8 +228,7 @@ class RefundFlow:
 
     async def _read_after_refusal(self, asked: _Asked, refused: Refused) -> Reading:
         """The first may have arrived: a refusal of the second is no word on it."""
-        collector = self.rails.collector(Provider(asked.payment.provider))
-        reading = await collector.read_refund(asked.request(self.services))
+        reading = await self._read(asked)
         if reading.finding is Finding.NOT_FOUND:
             return Reading(Finding.FAILED, reason=refused.code)
         return reading
@@ -235,12 +239,15 @@ class RefundFlow:
             asked = await _found(session, refund_id, for_change=False)
         if RefundState(asked.refund.state) is RefundState.REQUESTED:
             return await self.submit(refund_id)
-        collector = self.rails.collector(Provider(asked.payment.provider))
-        reading = await collector.read_refund(asked.request(self.services))
+        reading = await self._read(asked)
         facts = await self._record(refund_id, reading, "poll")
         if may_be_sent_again(reading) and facts.state is RefundState.UNKNOWN:
             return await self.submit(refund_id)
         return facts
+
+    async def _read(self, asked: _Asked) -> Reading:
+        collector = self.rails.collector(Provider(asked.payment.provider))
+        return await collector.read_refund(asked.request(self.services, self.callback_base))
 
     async def decide(self, refund_id: UUID, *, given_back: bool, reason: str) -> RefundFacts:
         """Take a person's word, from a statement, for what a provider does not tell; a refund that
@@ -256,21 +263,41 @@ class RefundFlow:
             due = repository.Due(now, DUE_AT_ONCE, ASKED_AGAIN_AFTER)
             ids = await repository.take_due_refunds(session, due)
         for refund_id in ids:
-            await self._refresh_or_complain(refund_id)
+            await self._or_complain(refund_id, self.refresh(refund_id))
         return len(ids)
 
-    async def hear(self, provider: Provider, reference: UUID) -> None:
-        """Ask about the refund that a provider's news name by our reference, if it is one."""
+    async def hear(self, provider: Provider, hint: Hint) -> bool:
+        """Ask about the refund that a hint names by our reference, and say whether it is one."""
+        if hint.our_reference is None:
+            return False
         async with self.services.database.reading(WORKER) as session:
-            refund = await repository.find_refund_by_reference(session, reference)
+            refund = await repository.find_refund_by_reference(session, hint.our_reference)
             asked = None if refund is None else await _found(session, refund.id, for_change=False)
-        if asked is not None and asked.payment.provider == provider:
-            await self._refresh_or_complain(asked.refund.id)
+        if asked is None or asked.payment.provider != provider:
+            return False
+        await self._or_complain(asked.refund.id, self._look(asked, "callback"))
+        return True
 
-    async def _refresh_or_complain(self, refund_id: UUID) -> None:
+    async def look_at(self, payment: Payment, source: str) -> None:
+        """Ask about every refund of a payment that was sent and may still go either way."""
+        async with self.services.database.reading(WORKER) as session:
+            of_it = (payment.organizer_id, payment.id)
+            rows = await repository.refunds_of_payment(session, *of_it)
+            ids = [row.id for row in rows if row.state in _SENT]
+            asked = [await _found(session, each, for_change=False) for each in ids]
+        for each in asked:
+            await self._or_complain(each.refund.id, self._look(each, source))
+
+    async def _look(self, asked: _Asked, source: str) -> RefundFacts:
+        """Ask, and send nothing: anybody may write a callback while a request is on its way, which
+        a provider does not know yet.
+        """
+        return await self._record(asked.refund.id, await self._read(asked), source)
+
+    async def _or_complain(self, refund_id: UUID, asking: Awaitable[RefundFacts]) -> None:
         """One refund that cannot be asked about stops no other."""
         try:
-            await self.refresh(refund_id)
+            await asking
         except (ProviderNotOfferedError, SealBrokenError) as error:
             _LOG.error("refund.stuck", refund_id=str(refund_id), cause=type(error).__name__)
 
