@@ -13,13 +13,9 @@ from tests.factories.payments import Heard, an_intent, flow_on
 from tests.factories.rails import MTN, Rail, RunningRail, running
 from tests.factories.tenants import Tenant
 from tests.factories.till import Till
-from tests.plugins.postgres import ClonedDatabase
+from tests.plugins.postgres import database_alone
 
-
-@pytest.fixture
-def cloned_database(spare_database: ClonedDatabase) -> ClonedDatabase:
-    """A database alone: what falls due for one test would fall due for all."""
-    return spare_database
+cloned_database = database_alone
 
 
 @pytest.fixture
