@@ -61,6 +61,7 @@ ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
 SENT_WITHIN: Final = timedelta(seconds=30)
 CAME_BACK: Final = "refund.came_back"
 _SENT: Final = REFUND_OPEN - {RefundState.REQUESTED}
+_NOTHING_SAID: Final = frozenset({Finding.NOT_FOUND, Finding.UNKNOWN})
 _REFERENCE_BYTES: Final = 16
 _REFUSAL_CHARACTERS_MAX: Final = 200
 _LOG: Final = structlog.get_logger(__name__)
@@ -281,20 +282,19 @@ class RefundFlow:
     async def look_at(self, payment: Payment, source: str) -> None:
         """Ask about every refund of a payment that was sent and may still go either way."""
         async with self.services.database.reading(WORKER) as session:
-            of_it = (payment.organizer_id, payment.id)
-            rows = await repository.refunds_of_payment(session, *of_it)
+            rows = await repository.refunds_of_payment(session, payment.organizer_id, payment.id)
             ids = [row.id for row in rows if row.state in _SENT]
             asked = [await _found(session, each, for_change=False) for each in ids]
         for each in asked:
             await self._or_complain(each.refund.id, self._look(each, source))
 
-    async def _look(self, asked: _Asked, source: str) -> RefundFacts:
-        """Ask, and send nothing: anybody may write a callback while a request is on its way, which
-        a provider does not know yet.
-        """
-        return await self._record(asked.refund.id, await self._read(asked), source)
+    async def _look(self, asked: _Asked, source: str) -> None:
+        """Ask, and send nothing, now or sooner: a request may be on its way and not there yet."""
+        reading = await self._read(asked)
+        if reading.finding not in _NOTHING_SAID:
+            await self._record(asked.refund.id, reading, source)
 
-    async def _or_complain(self, refund_id: UUID, asking: Awaitable[RefundFacts]) -> None:
+    async def _or_complain(self, refund_id: UUID, asking: Awaitable[object]) -> None:
         """One refund that cannot be asked about stops no other."""
         try:
             await asking

@@ -3,6 +3,7 @@ and the gates' stream follow.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
@@ -34,7 +35,7 @@ from sync_server.orders.schemas import (
 )
 from sync_server.payments.callbacks import notice_to_bytes
 from sync_server.payments.errors import NotRefundableError
-from sync_server.payments.ports import Answer, Notice, RefundRequest, Refused
+from sync_server.payments.ports import Answer, CollectionReference, Notice, RefundRequest, Refused
 from sync_server.payments.providers.mtn import Mtn
 from sync_server.payments.rails import PaymentRails
 from sync_server.payments.rules import Finding, Provider, Reading, RefundState
@@ -157,21 +158,41 @@ async def test_a_callback_of_a_refund_is_followed_by_a_question(
     assert await tickets_by_status(shop, event_id) == {"valid": 2, "refunded": 1}
 
 
-async def test_a_stranger_s_callback_sends_no_refund(
-    shop: Services, tenant: Tenant, rail: RunningRail, paid: PlacedOrder
+@dataclass(slots=True)
+class Overtaken(Mtn):
+    """A rail that something happens to while a refund is on its way, before it is there."""
+
+    rail: Mtn
+    meanwhile: Callable[[RefundRequest], Awaitable[None]]
+
+    async def refund(self, request: RefundRequest) -> Answer:
+        await self.meanwhile(request)
+        return await self.rail.refund(request)
+
+    async def read_collection(self, reference: CollectionReference) -> Reading:
+        return await self.rail.read_collection(reference)
+
+    async def read_refund(self, request: RefundRequest) -> Reading:
+        return await self.rail.read_refund(request)
+
+
+async def test_a_stranger_s_callback_sends_no_refund_again_that_is_on_its_way(
+    shop: Services, clock: SettableClock, tenant: Tenant, rail: RunningRail, paid: PlacedOrder
 ) -> None:
-    """It may be on its way for the first time, to a provider that would give it twice."""
-    rail.engine.dial.turn(Operation.REFUND, Fault.UNAVAILABLE)
-    asked = await _give_back(shop, tenant, paid.id, 2)
-    async with shop.database.reading(WORKER) as session:
-        query = text("SELECT reference FROM refunds WHERE id = :id")
-        ours = str(await session.scalar(query, {"id": asked.id}))
-    (payment,) = await references(shop, paid.id)
-    for named in (ours, payment):
-        await _called_back(shop, named)
-    assert ours not in rail.engine.movements
-    assert (await refund_flow(shop).refresh(asked.id)).state is RefundState.PENDING
-    assert ours in rail.engine.movements
+    """Some providers would give it twice."""
+    mtn = cast("Mtn", rail.collector)
+    polled: list[int] = []
+
+    async def call(request: RefundRequest) -> None:
+        for named in (request.reference, request.collection.reference):
+            await _called_back(there, named)
+        clock.advance(30_000)
+        polled.append(await refund_flow(there).refresh_due())
+
+    rails = PaymentRails({Provider.MTN: Overtaken(mtn, call)})
+    there = replace(shop, parts={PaymentRails: rails})
+    asked = await _give_back(there, tenant, paid.id, 2)
+    assert (asked.state, polled) == (RefundState.PENDING, [0])
 
 
 async def test_parts_sum_to_the_whole(
