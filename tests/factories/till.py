@@ -5,6 +5,7 @@ of faults while money comes, goes back or leaves.
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -97,8 +98,9 @@ class Till:
         self.rail.engine.dial.turn(operation, fault, times)
 
     def note(self, position: Position) -> None:
-        """See that what was turned befell something."""
+        """See that what was turned befell something, and that no callback was too much for us."""
         assert self.rail.engine.dial.is_clear, position
+        assert set(self.rail.engine.courier.delivered) <= {HTTPStatus.OK}
         self.positions.add(position)
 
     def require_all_turned(self, way: Way, *kinds: Kind) -> None:
