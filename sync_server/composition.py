@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -118,8 +117,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
 
 async def hear_provider(provider: Provider, services: Services, event: WebhookEvent) -> None:
-    """Act on a callback, which says which payout or payment to ask about, and nothing that is
-    believed: providers have one address for both.
+    """Act on a callback, which says which payout, refund or payment to ask about, and nothing that
+    is believed: providers have one address for all.
     """
     notice = notice_from_bytes(event.body)
     hint = rails_of(services).collector(provider).read_notice(notice)
@@ -146,13 +145,9 @@ async def _hear_of_transfer(services: Services, ours: str, file: str) -> None:
     """A transfer that we sent is a payout or a refund; whoever sees the bank's own names a third
     thing, and nobody is asked about that.
     """
-    if await payout_flow(services).hear(Provider.BANK, Hint(ours, None, file, None)):
-        return
-    try:
-        reference = UUID(ours)
-    except ValueError:
-        return
-    await refund_flow(services).hear(Provider.BANK, reference)
+    hint = Hint(ours, None, file, None)
+    if not await payout_flow(services).hear(Provider.BANK, hint):
+        await refund_flow(services).hear(Provider.BANK, hint)
 
 
 def registered_jobs(sources: WebhookSources) -> PgQueuerJobs:

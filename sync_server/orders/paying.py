@@ -30,7 +30,7 @@ from sync_server.payments import service as payments
 from sync_server.payments.flow import Begun, PaymentFlow
 from sync_server.payments.ports import ByTransfer, Payer, TransferInstructions
 from sync_server.payments.rails import rails_of
-from sync_server.payments.refunds import RefundFlow
+from sync_server.payments.refund_flow import RefundFlow
 from sync_server.payments.requests import PayerRequest
 from sync_server.payments.rules import ASKS_A_TELEPHONE, OPEN, Provider
 from sync_server.payments.service import NewPayment
@@ -61,7 +61,9 @@ def require_payable(services: Services, way: WayToPay, buyer: Buyer) -> None:
 
 def payment_flow(services: Services) -> PaymentFlow:
     collectors = rails_of(services).collectors
-    return PaymentFlow(services, collectors, Fulfilment(services), services.public_url)
+    return PaymentFlow(
+        services, collectors, Fulfilment(services), refund_flow(services), services.public_url
+    )
 
 
 def how_to_pay(services: Services, payment: PaymentFacts) -> TransferInstructions | None:
@@ -78,7 +80,7 @@ def how_to_pay(services: Services, payment: PaymentFacts) -> TransferInstruction
 
 
 def refund_flow(services: Services) -> RefundFlow:
-    return RefundFlow(services, rails_of(services), Fulfilment(services))
+    return RefundFlow(services, rails_of(services), Fulfilment(services), services.public_url)
 
 
 async def begin_payment(

@@ -35,6 +35,7 @@ from sync_server.payments.ports import (
     Withdrawing,
     reading_of_answer,
 )
+from sync_server.payments.refund_flow import RefundFlow
 from sync_server.payments.requests import collection_request
 from sync_server.payments.rules import (
     CAPTURED,
@@ -61,6 +62,7 @@ ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
 """Whoever took a payment to ask about it and was killed leaves it for that long."""
 _ID_CHARACTERS_MAX: Final = 200
 _UNPAID: Final = frozenset({Finding.PENDING, Finding.UNKNOWN})
+_TAKEN_BACK: Final = frozenset({Finding.DISPUTED, Finding.REVERSED})
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 _LOG: Final = structlog.get_logger(__name__)
 
@@ -92,11 +94,12 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class PaymentFlow:
-    """The rails that are offered, and who listens."""
+    """The rails that are offered, who listens, and what is given back of the money."""
 
     services: Services
     collectors: Mapping[Provider, Collector]
     listener: PaymentListener
+    refunds: RefundFlow
     callback_base: str = field(default="")
 
     def collector(self, provider: Provider) -> Collector:
@@ -154,6 +157,9 @@ class PaymentFlow:
         started = self.services.clock.monotonic_ns()
         reading = await self._read(collector, payment)
         took = _since(self.services.clock, started)
+        if reading.finding in _TAKEN_BACK:
+            # What a bank takes back is what was not given back before.
+            await self.refunds.look_at(payment, source)
         if PaymentState(payment.state) not in OPEN or not may_be_sent_again(reading):
             return await self._record_reading(payment_id, reading, source, took)
         if payment.expires_at <= self._now():
@@ -206,14 +212,19 @@ class PaymentFlow:
         return hint
 
     async def follow(self, provider: Provider, hint: Hint) -> None:
-        """Ask about the payment that a hint names, wherever the hint came from."""
+        """Ask about the refund or the payment that a hint names, wherever the hint came from; some
+        providers name of a refund nothing but the payment.
+        """
         if hint.is_authentic is False:
             _LOG.warning("payment.callback_unproved", provider=provider)
+        if await self.refunds.hear(provider, hint):
+            return
         payment = await self._named_by(provider, hint)
         if payment is None:
             _LOG.warning("payment.callback_of_nobody", provider=provider)
         else:
             await self._or_complain(payment.id, self._ask(payment, "callback"))
+            await self.refunds.look_at(payment, "callback")
 
     async def _or_complain(self, payment_id: UUID, asking: Awaitable[PaymentFacts]) -> None:
         """One payment that cannot be asked about stops no other."""
@@ -225,7 +236,7 @@ class PaymentFlow:
     async def _named_by(self, provider: Provider, hint: Hint) -> Payment | None:
         async with self.services.database.reading(WORKER) as session:
             found: Payment | None = None
-            reference = _uuid_of(hint.reference)
+            reference = hint.our_reference
             if reference is not None:
                 found = await repository.find_by_reference(session, reference)
             theirs = hint.provider_reference or ""
@@ -370,13 +381,6 @@ def _since(clock: Clock, started_ns: int) -> int:
 def _may_be_an_id(text: str) -> bool:
     """Anybody may write a callback, also what no column can hold."""
     return 0 < len(text) <= _ID_CHARACTERS_MAX and text.isascii() and text.isprintable()
-
-
-def _uuid_of(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        return None
 
 
 def offered(collectors: Mapping[Provider, Collector]) -> Sequence[Provider]:

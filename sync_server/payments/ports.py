@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 from shared.money import Money
 from sync_server.payments.rules import Finding, Provider, Reading
@@ -109,6 +110,14 @@ class Hint:
     event: str
     is_authentic: bool | None
 
+    @property
+    def our_reference(self) -> UUID | None:
+        """None where it names none, or what none of ours can be."""
+        try:
+            return UUID(self.reference or "")
+        except ValueError:
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
@@ -132,6 +141,7 @@ class RefundRequest:
     amount: Money
     whole: Money
     reason: str
+    callback_url: str
     destination: Destination | None = None
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
-from uuid import UUID
 
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
@@ -49,10 +48,3 @@ def attempt_row(
         milliseconds=attempt.milliseconds,
         started_at=instant(attempt.started_ms),
     )
-
-
-def uuid_of(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        return None

@@ -31,7 +31,7 @@ from sync_server.payments.ports import (
 from sync_server.payments.providers.exchanges import gathered
 from sync_server.payments.rules import Finding, Provider, Reading, poll_after
 from sync_server.payouts import repository, sealing
-from sync_server.payouts.attempts import Attempt, attempt_row, uuid_of
+from sync_server.payouts.attempts import Attempt, attempt_row
 from sync_server.payouts.errors import PayoutNotFoundError, RailNotOfferedError
 from sync_server.payouts.models import Payout
 from sync_server.payouts.rules import (
@@ -282,7 +282,7 @@ class PayoutFlow:
     async def _named_by(self, rail: Provider, hint: Hint) -> UUID | None:
         async with self.services.database.reading(WORKER) as session:
             found: Payout | None = None
-            reference = uuid_of(hint.reference)
+            reference = hint.our_reference
             if reference is not None:
                 found = await repository.find_by_reference(session, reference)
             if found is None and hint.provider_reference is not None:

@@ -69,7 +69,6 @@ class AirtelSandbox:
         self._clock = clock
         self._tokens: dict[str, int] = {}
         self._kept_key: rsa.RSAPrivateKey | None = None
-        self._refunded: set[str] = set()
         self.tells_amounts = True
         """Whether its sentence says what was paid, or nothing but "Success"."""
         engine.settled = self._tell
@@ -133,8 +132,8 @@ class AirtelSandbox:
             return _said("ESB000041", is_success=False)
         if scenario in _DECIDED:
             await self.engine.settle(movement.reference, *_DECIDED[scenario])
-        elif self.engine.dial.take(Operation.CALLBACK, frozenset({Fault.CALLBACK_EARLY})):
-            await self.engine.settle(movement.reference, MovementState.SUCCEEDED)
+        else:
+            await self._overtake(movement)
         data = {"transaction": {"id": False, "status": "SUCCESS"}}
         return _said("DP00800001006", data=data)
 
@@ -148,9 +147,16 @@ class AirtelSandbox:
         movement = self._record(Operation.DISBURSE, body, body["payee"]["msisdn"])
         if movement is None:
             return _said("DP00900001017", is_success=False)
+        await self._overtake(movement)
         return _said("DP00900001006", data={"transaction": self._transaction(movement)})
 
+    async def _overtake(self, movement: Movement) -> None:
+        """Have a callback that is quicker than the answer, where the dial says so."""
+        if self.engine.dial.take(Operation.CALLBACK, frozenset({Fault.CALLBACK_EARLY})):
+            await self.engine.settle(movement.reference, MovementState.SUCCEEDED)
+
     async def _refund(self, request: Request) -> Response:
+        """Done with the answer, of which no enquiry and no callback tells any more."""
         refused = self._refused(request) or await self._unsigned(request)
         if refused is not None:
             return refused
@@ -160,9 +166,12 @@ class AirtelSandbox:
             for movement in self.engine.movements.values()
             if movement.provider_reference == theirs and movement.state is MovementState.SUCCEEDED
         ]
-        if not paid or theirs in self._refunded:
+        name = f"refund of {theirs}"
+        if not paid or name in self.engine.movements:
             return _said("DP00800001008", is_success=False)
-        self._refunded.add(theirs)
+        self.engine.movements[name] = Movement(
+            name, Operation.REFUND, paid[0].amount, paid[0].currency, MovementState.SUCCEEDED
+        )
         transaction = {"airtel_money_id": f"CI{theirs}", "status": "SUCCESS"}
         # Airtel's own example of a refund that worked says that it did not.
         return _said("", is_success=False, data={"transaction": transaction})

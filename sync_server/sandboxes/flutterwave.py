@@ -44,10 +44,14 @@ _STATUSES: Final = {
     MovementState.FAILED: "failed",
     MovementState.EXPIRED: "failed",
 }
+# What was given back is disputed by nobody, and stays given back.
 _REFUND_STATUSES: Final = {
     MovementState.PENDING: "pending",
     MovementState.SUCCEEDED: "completed",
+    MovementState.DISPUTED: "completed",
+    MovementState.REVERSED: "completed",
     MovementState.FAILED: "failed",
+    MovementState.EXPIRED: "failed",
 }
 _CHARGEBACKS: Final = {
     MovementState.DISPUTED: "initiated",
@@ -186,6 +190,8 @@ class FlutterwaveSandbox:
             particulars=particulars,
         )
         self.engine.movements[movement.reference] = movement
+        if self.engine.dial.take(Operation.CALLBACK, frozenset({Fault.CALLBACK_EARLY})):
+            await self.engine.settle(movement.reference, MovementState.SUCCEEDED)
         return _success("Transaction refund initiated", _refund_document(movement))
 
     def _refunds(self) -> list[Movement]:
@@ -204,7 +210,10 @@ class FlutterwaveSandbox:
         pages = -(-len(refunds) // REFUNDS_ON_A_PAGE)
         information = {"total": len(refunds), "current_page": page, "total_pages": pages}
         meta = {"page_info": information}
-        items = [_refund_document(item) for item in shown]
+        items = [
+            {**_refund_document(item), "amount_refunded": json.loads(self.engine.said_of(item)[0])}
+            for item in shown
+        ]
         return _success("Refunds fetched", items, meta=meta)
 
     async def _list_chargebacks(self, request: Request) -> Response:
@@ -305,6 +314,7 @@ def operation_of(scope: Scope) -> Operation | None:
     beginnings = {
         "/v3/payments": Operation.COLLECT,
         "/v3/transactions/": Operation.READ,
+        "/v3/refunds": Operation.READ,
         "/v3/chargebacks": Operation.DISPUTES,
         "/v3/balances/": Operation.BALANCE,
     }

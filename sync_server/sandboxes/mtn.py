@@ -135,7 +135,11 @@ class MtnSandbox:
         collected = self.engine.movements.get(body.get("referenceIdToRefund", ""))
         if collected is None or collected.state is not MovementState.SUCCEEDED:
             return _error(404, "RESOURCE_NOT_FOUND")
-        return self._accept(request, Operation.REFUND, body, collected.particulars["party"])
+        party = collected.particulars["party"]
+        answer = self._accept(request, Operation.REFUND, body, party)
+        if answer.status_code == 202:  # noqa: PLR2004 - accepted
+            await self._play(request.headers["x-reference-id"], party, "")
+        return answer
 
     async def _create(
         self,

@@ -13,6 +13,7 @@ from sync_server.payments.ports import (
     CollectionReference,
     CollectionRequest,
     DisbursementRequest,
+    RefundRequest,
 )
 from sync_server.payments.providers.amounts import to_major
 from sync_server.payments.providers.bank.books import MemoryBook
@@ -89,6 +90,17 @@ class AttendedBank(Bank):
     async def read_disbursement(self, request: DisbursementRequest) -> Reading:
         await self._desk.attend()
         return await super().read_disbursement(request)
+
+    async def receive_late(self) -> None:
+        """The files that were held come, and the day's statement with all that they say."""
+        self._desk.sandbox.release()
+        self._desk.sandbox.close_day()
+        await self._desk.attend()
+
+    async def refund(self, request: RefundRequest) -> Answer:
+        answer = await super().refund(request)
+        await self._desk.attend()
+        return answer
 
     async def read_balance(self, currency: str) -> Money | None:
         self._desk.sandbox.close_day()

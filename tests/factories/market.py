@@ -19,6 +19,7 @@ from sync_server.kit.services import Services
 from sync_server.orders import refund_service
 from sync_server.orders import service as orders
 from sync_server.orders.paying import payment_flow, refund_flow
+from sync_server.orders.refund_schemas import NewRefundAccount, RefundRetry
 from sync_server.orders.schemas import (
     NewCashOrder,
     NewOrder,
@@ -33,7 +34,7 @@ from sync_server.payments.rules import Finding, Provider
 from sync_server.payouts import service as payouts
 from sync_server.payouts.jobs import payout_flow
 from sync_server.payouts.schemas import Refusal
-from tests.factories.model_provider import Kind, ModelProvider, Moved
+from tests.factories.model_provider import Kind, ModelBank, ModelProvider, Moved
 from tests.factories.orders import (
     a_request,
     add_fees,
@@ -45,7 +46,13 @@ from tests.factories.tenants import Tenant, founder_caller, make_event, make_mem
 
 QUANTITY = 12
 PROMO_CODE = "early-2026"
-PROVIDERS = (Provider.MTN, Provider.PESAPAL, Provider.AIRTEL, Provider.FLUTTERWAVE)
+PROVIDERS = (
+    Provider.MTN,
+    Provider.PESAPAL,
+    Provider.AIRTEL,
+    Provider.FLUTTERWAVE,
+    Provider.BANK,
+)
 
 
 @dataclass(slots=True)
@@ -116,8 +123,28 @@ class Market:
             caller = founder_caller(self.tenant, session)
             await refund_service.refund_order(caller, a_request(self.services), order_id, wanted)
 
+    async def retry_refund(self, refund_id: UUID) -> None:
+        """An admin asks once more for what was refused."""
+        wanted = RefundRetry(reason="The buyer called")
+        admin_id = self.tenant.founder.user_id
+        request = a_request(self.services)
+        await refund_service.retry_refund(request, admin_id, refund_id, wanted)
+
+    async def name_account(self, placed: PlacedOrder, account: str) -> None:
+        """A buyer says where money that came by transfer is to go."""
+        terms = {"holder": "Grace Nakato", "account": account, "bank": "CERBUGKA"}
+        caller = orders.OrderCall(self.services, placed.token)
+        wanted = NewRefundAccount.model_validate(terms)
+        await refund_service.name_refund_account(caller, wanted)
+
+    async def failed_refunds(self) -> Sequence[UUID]:
+        return await self.ids(
+            "SELECT id FROM refunds WHERE organizer_id = :organizer_id AND state = 'failed'"
+            " ORDER BY id"
+        )
+
     async def hear(self, provider: Provider, reference: str) -> None:
-        """A callback is heard as the server hears it: payouts share the address."""
+        """A callback is heard as the server hears it: payouts and refunds share the address."""
         model = self.providers[provider]
         notice = model.notice_of(reference)
         hint = model.read_notice(notice)
@@ -218,6 +245,7 @@ class Market:
 async def open_market(services: Services, clock: SettableClock) -> Market:
     """An organizer with two events, one of which costs nothing, over four model providers."""
     models = {provider: ModelProvider(provider) for provider in PROVIDERS}
+    models[Provider.BANK] = ModelBank(Provider.BANK)
     out = {provider: models[provider] for provider in (Provider.MTN, Provider.AIRTEL)}
     services = replace(services, parts={PaymentRails: PaymentRails(models, out)})
     tenant = await make_tenant(services)

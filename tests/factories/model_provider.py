@@ -223,3 +223,25 @@ class ModelProvider:
         """Nothing more is given back of money that is taken back."""
         for each in self._refunds_of(whole, Finding.PENDING):
             each.finding = Finding.FAILED
+
+
+CLOSED_ACCOUNT = "9999999999"
+_NO_ACCOUNT, _ACCOUNT_CLOSED = "NO_ACCOUNT", "AC04"
+
+
+@dataclass(slots=True)
+class ModelBank(ModelProvider):
+    """A bank, whose money goes back to an account that the buyer names."""
+
+    async def refund(self, request: RefundRequest) -> Answer:
+        if request.destination is None:
+            return Refused(_NO_ACCOUNT)
+        if request.destination.account == CLOSED_ACCOUNT:
+            return Refused(_ACCOUNT_CLOSED)
+        return await ModelProvider.refund(self, request)
+
+    def account_fault(self, _destination: Destination) -> str | None:
+        return None
+
+    def wants_account(self, refusal: str) -> bool:
+        return refusal in {_NO_ACCOUNT, _ACCOUNT_CLOSED}

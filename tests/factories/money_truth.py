@@ -42,8 +42,8 @@ _CAPTURED = ("succeeded", "disputed")
 _SAME = {
     Finding.SUCCEEDED: {"succeeded", "mismatched"},
     Finding.DISPUTED: {"disputed"},
-    # What was taken back before we heard that it came never came.
-    Finding.REVERSED: {"reversed", "failed"},
+    # What was taken back before we heard that it came never came; a payout comes back.
+    Finding.REVERSED: {"reversed", "failed", "returned"},
 }
 
 

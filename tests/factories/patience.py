@@ -18,9 +18,12 @@ def impatient_with_silence(dial: Dial) -> Callable[[httpx.Request], Awaitable[No
     takes.
     """
     short = time_limits(_SILENCE_MILLISECONDS).as_dict()
+    usual = time_limits().as_dict()
 
     async def shorten(request: httpx.Request) -> None:
-        if any(Fault.SLOW_ANSWER in coming for coming in dial._coming.values()):
+        # A browser that opens a provider's page waits longer by itself.
+        is_call = request.extensions["timeout"] == usual
+        if is_call and any(Fault.SLOW_ANSWER in coming for coming in dial._coming.values()):
             request.extensions["timeout"] = short
 
     return shorten

@@ -18,10 +18,12 @@ from sync_server.payments import repository
 from sync_server.payments import service as payments
 from sync_server.payments.flow import PaymentFlow
 from sync_server.payments.ports import Collector, Payer
+from sync_server.payments.rails import PaymentRails
+from sync_server.payments.refund_flow import RefundFlow
 from sync_server.payments.requests import PayerRequest
 from sync_server.payments.rules import Provider
 from sync_server.payments.service import NewPayment
-from sync_server.payments.views import PaymentFacts
+from sync_server.payments.views import PaymentFacts, RefundFacts
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
 from tests.factories.ledger import ugx
 from tests.factories.rails import PHONE, RunningRail
@@ -46,6 +48,12 @@ class Heard:
     async def taken_back(self, _session: AsyncSession, payment: PaymentFacts) -> None:
         self.told.append(("taken_back", payment.id))
 
+    async def given_back(self, _session: AsyncSession, refund: RefundFacts) -> None:
+        self.told.append(("given_back", refund.id))
+
+    async def not_given_back(self, _session: AsyncSession, refund: RefundFacts) -> None:
+        self.told.append(("not_given_back", refund.id))
+
     @property
     def words(self) -> list[str]:
         return [word for word, _ in self.told]
@@ -58,7 +66,8 @@ class Heard:
 def flow_over(
     services: Services, collectors: Mapping[Provider, Collector], heard: Heard, url: str = ""
 ) -> PaymentFlow:
-    return PaymentFlow(services, collectors, heard, url)
+    refunds = RefundFlow(services, PaymentRails(collectors), heard, url)
+    return PaymentFlow(services, collectors, heard, refunds, url)
 
 
 def flow_on(services: Services, rail: RunningRail, heard: Heard) -> PaymentFlow:
@@ -72,7 +81,9 @@ async def an_intent(
     event_id: EventId,
     provider: Provider = Provider.MTN,
     shares: Shares = SHARES,
+    order_id: UUID | None = None,
 ) -> PaymentFacts:
+    """A payment of an order, which need not be there."""
     request = PayerRequest(
         Payer("Grace", "grace@example.org", PHONE), "ORD-1", "Two tickets", "http://127.0.0.1/back"
     )
@@ -80,7 +91,7 @@ async def an_intent(
     wanted = NewPayment(
         organizer_id=tenant.organizer_id,
         event_id=event_id,
-        order_id=services.new_id(),
+        order_id=order_id or services.new_id(),
         provider=provider,
         shares=shares,
         request=request,

@@ -3,10 +3,9 @@
 A new rail adds one `Rail` to RAILS; the contract suites do the rest.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_bytes
@@ -15,12 +14,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import httpx
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from shared.clock import Clock, SettableClock, system_clock
 from shared.money import Money
@@ -33,7 +27,6 @@ from sync_server.payments.ports import (
     Destination,
     DisbursementRequest,
     Disburser,
-    Notice,
     Payer,
     RefundRequest,
 )
@@ -48,12 +41,19 @@ from sync_server.sandboxes import airtel as airtel_sandbox
 from sync_server.sandboxes import flutterwave as flutterwave_sandbox
 from sync_server.sandboxes import mtn as mtn_sandbox
 from sync_server.sandboxes import pesapal as pesapal_sandbox
-from sync_server.sandboxes.engine import Engine, Movement, MovementState, Operation
+from sync_server.sandboxes.engine import (
+    OF_READINGS,
+    Engine,
+    Fault,
+    Movement,
+    MovementState,
+    Operation,
+)
 from tests.factories.bank import BankDesk
+from tests.factories.merchant import OUR_SIDE, Merchant, beside, served_shortly
 from tests.factories.patience import impatient_with_silence
 
 _BROWSER_SECONDS = 20
-_MERCHANT = "/our-side"
 PHONE = "+256772123456"
 A_TELEPHONE = Destination("Grace Nakato", PHONE)
 
@@ -81,6 +81,12 @@ class Rail:
     credentials_by: Operation = Operation.TOKEN
     is_called: bool = True
     """Whether it answers calls over a network; a bank sends files when it will."""
+    calls_back: frozenset[Operation] = frozenset({Operation.COLLECT, Operation.REFUND})
+    """What it calls back of when it is over."""
+    misread_refunds: frozenset[Fault] = frozenset()
+    """What it says of a refund, and may say wrong."""
+    reads_of_a_refund: int = 1
+    """How many of its readings say what was moved, until they say it of a refund."""
     names_holders: bool = True
     has_page: bool = False
     unpaid: Finding = Finding.PENDING
@@ -90,34 +96,13 @@ class Rail:
     prepare: Callable[[AsyncExitStack], "Rail"] | None = None
     """What is opened anew for each run, as a folder is."""
 
+    @property
+    def has_tokens(self) -> bool:
+        return self.is_called and self.credentials_by is Operation.TOKEN
 
-@dataclass(slots=True)
-class Merchant:
-    """What our side of a callback hears."""
-
-    url: str = ""
-    notices: list[Notice] = field(default_factory=list)
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def hear(self, request: Request) -> Response:
-        body = await request.body()
-        query = dict(request.query_params)
-        self.notices.append(Notice(request.method, dict(request.headers), query, body))
-        self.heard.set()
-        return JSONResponse({})
-
-    async def welcome(self, request: Request) -> Response:
-        """Where a payer comes back to from a provider's page."""
-        return JSONResponse(dict(request.query_params))
-
-    def app(self) -> ASGIApp:
-        methods = ["GET", "POST", "PUT"]
-        routes = [
-            Route(f"{_MERCHANT}/callback", self.hear, methods=methods),
-            Route(f"{_MERCHANT}/api/public/payments/{{provider}}", self.hear, methods=methods),
-            Route(f"{_MERCHANT}/back", self.welcome),
-        ]
-        return Starlette(routes=routes)
+    @property
+    def account_digits(self) -> str:
+        return self.destination.account.replace(" ", "")
 
 
 @dataclass(slots=True)
@@ -167,7 +152,8 @@ class RunningRail:
         whole = request.amount
         wanted = whole if amount is None else self.money(amount)
         asked = self.asked(request, provider_reference)
-        return RefundRequest(new_reference(), asked, wanted, whole, "Event moved")
+        callback = f"{self.merchant.url}/callback"
+        return RefundRequest(new_reference(), asked, wanted, whole, "Event moved", callback)
 
     async def begun(self, request: CollectionRequest) -> str | None:
         """Ask for money, and give the provider's own reference."""
@@ -212,57 +198,15 @@ def new_reference() -> str:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve an application on loopback, and give its address."""
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, access_log=False, log_level="critical", lifespan="off"
-    )
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    # Without the server's own loop, which looks ten times a second whether to stop.
-    await server.startup()
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await _stop(server)
-
-
-async def _stop(server: uvicorn.Server) -> None:
-    """Stop at once: nobody is served any more, and what is served still is given up."""
-    for listening in server.servers:
-        listening.close()
-    for connection in list(server.server_state.connections):
-        connection.shutdown()
-    tasks = list(server.server_state.tasks)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for listening in server.servers:
-        await listening.wait_closed()
-
-
-def _beside(merchant: ASGIApp, provider: ASGIApp) -> ASGIApp:
-    """One server for both is started and stopped in half the time."""
-
-    async def both(scope: Scope, receive: Receive, send: Send) -> None:
-        chosen = merchant if scope["path"].startswith(_MERCHANT) else provider
-        await chosen(scope, receive, send)
-
-    return both
-
-
-@asynccontextmanager
 async def running(rail: Rail) -> AsyncIterator[RunningRail]:
     async with AsyncExitStack() as stack:
         if rail.prepare is not None:
             rail = rail.prepare(stack)
         engine, merchant = Engine(), Merchant()
         clock = SettableClock(system_clock().now_ms())
-        both = _beside(merchant.app(), rail.make_app(engine, clock))
-        url = await stack.enter_async_context(served(both))
-        merchant.url = f"{url}{_MERCHANT}"
+        both = beside(merchant.app(), rail.make_app(engine, clock))
+        url = await stack.enter_async_context(served_shortly(both))
+        merchant.url = f"{url}{OUR_SIDE}"
         engine.webhook_url = f"{merchant.url}/callback"
         client = provider_client(time_limits())
         client.event_hooks = {"request": [impatient_with_silence(engine.dial)]}
@@ -308,6 +252,8 @@ MTN = Rail(
     make_client=_mtn,
     disburses=True,
     guards_refunds=False,
+    calls_back=frozenset({Operation.COLLECT, Operation.REFUND, Operation.DISBURSE}),
+    misread_refunds=OF_READINGS,
     secrets=(mtn_sandbox.API_KEY, *mtn_sandbox.SUBSCRIPTION_KEYS.values()),
     wrong_credentials=lambda line, clock: _mtn(line, clock, "wrong"),
 )
@@ -334,6 +280,8 @@ FLUTTERWAVE = Rail(
     tells_reversal=True,
     tells_dispute=True,
     has_page=True,
+    misread_refunds=frozenset({Fault.AMOUNT_CHANGED}),
+    reads_of_a_refund=2,
     unpaid=Finding.NOT_FOUND,
     credentials_by=Operation.BALANCE,
     secrets=(flutterwave_sandbox.SECRET_KEY, flutterwave_sandbox.WEBHOOK_SECRET),
@@ -360,6 +308,7 @@ AIRTEL = Rail(
     make_client=_airtel,
     partial_refunds=False,
     disburses=True,
+    calls_back=frozenset({Operation.COLLECT, Operation.DISBURSE}),
     tells_refunds=False,
     secrets=(
         airtel_sandbox.CLIENT_ID,
@@ -389,6 +338,8 @@ BANK = Rail(
     partial_refunds=False,
     disburses=True,
     is_called=False,
+    calls_back=frozenset(),
+    misread_refunds=OF_READINGS,
     names_holders=False,
     destination=Destination("Grace Nakato", "3100 0123 4567", "CERBUGKA"),
     prepare=_prepared_bank,

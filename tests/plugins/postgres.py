@@ -5,7 +5,7 @@ Workers have servers of their own because the horizon of streams and checkpoints
 open transaction holds it back in every database. The servers live in the temporary directory and
 are shared by test runs side by side; whoever leaves last stops them. Tests connect as the login
 role, never as its superuser, who would see past every policy. A test whose work takes up whatever
-is due has a clone alone: see `spare_database`.
+is due has a clone alone: see `database_alone`.
 """
 
 import asyncio
@@ -166,6 +166,14 @@ async def spare_database(embedded_cluster: Cluster) -> AsyncIterator[ClonedDatab
     await _clone(clone)
     yield clone
     await _drop(clone)
+
+
+@pytest.fixture
+def database_alone(spare_database: ClonedDatabase) -> ClonedDatabase:
+    """A database alone: what falls due for one test would fall due for all. A folder whose tests
+    each want one says so in its conftest, and a file in itself: `cloned_database = database_alone`.
+    """
+    return spare_database
 
 
 def _new_name(cluster: Cluster) -> ClonedDatabase:

@@ -19,17 +19,14 @@ from sync_server.web.rules import LANGUAGES
 from tests.factories.branch import Branch, a_branch, late_money, refuse_refund
 from tests.factories.tenants import Tenant
 from tests.plugins.pages import Served, Windows
-from tests.plugins.postgres import ClonedDatabase, services_on
+from tests.plugins.postgres import database_alone, services_on
 from tests.web.acting import posted, said, submit
 from tests.web.test_accessibility import broken
 
 SMALLEST = {"width": 320, "height": 568}
 
 
-@pytest.fixture
-def cloned_database(spare_database: ClonedDatabase) -> ClonedDatabase:
-    """A database alone: what falls due for one test would fall due for all."""
-    return spare_database
+cloned_database = database_alone
 
 
 @pytest.fixture

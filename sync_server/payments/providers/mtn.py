@@ -132,8 +132,9 @@ class Mtn:
             **_movement(request.amount, request.reference, request.reason),
             "referenceIdToRefund": request.collection.reference,
         }
+        callback = with_reference(request.callback_url, request.reference)
         path = "/disbursement/v2_0/refund"
-        return await self._create("disbursement", path, request.reference, body, None)
+        return await self._create("disbursement", path, request.reference, body, callback)
 
     async def read_refund(self, request: RefundRequest) -> Reading:
         return await self._read("disbursement", "/disbursement/v1_0/refund", request.reference)
@@ -180,13 +181,13 @@ class Mtn:
         return next((said for said in answers if not isinstance(said, Accepted)), Accepted())
 
     async def _create(
-        self, product: str, path: str, reference: str, body: Mapping[str, Any], callback: str | None
+        self, product: str, path: str, reference: str, body: Mapping[str, Any], callback: str
     ) -> Answer:
         headers = {
             **self._headers(product),
             "X-Reference-Id": reference,
             "Content-Type": "application/json",
-            **({"X-Callback-Url": callback} if callback else {}),
+            "X-Callback-Url": callback,
         }
         call = Call("POST", path, headers, content=json_bytes(body))
         answer = await send_with_token(self._line, self._keepers[product], call, path)

@@ -316,7 +316,7 @@ def a_refund(destination: Destination | None, amount: int = 5_000) -> RefundRequ
     payment = a_payment(amount)
     collection = CollectionReference(payment.reference, None, "UGX")
     money = Money(amount, "UGX")
-    return RefundRequest(new_reference(), collection, money, money, "It rains", destination)
+    return RefundRequest(new_reference(), collection, money, money, "It rains", "", destination)
 
 
 async def test_money_goes_back_to_nobody_s_account_by_itself(desk: BankDesk, bank: Bank) -> None:

@@ -1,11 +1,5 @@
 """Each test has books of its own."""
 
-import pytest
+from tests.plugins.postgres import database_alone
 
-from tests.plugins.postgres import ClonedDatabase
-
-
-@pytest.fixture
-def cloned_database(spare_database: ClonedDatabase) -> ClonedDatabase:
-    """A database alone: what falls due for one test would fall due for all."""
-    return spare_database
+cloned_database = database_alone

@@ -31,7 +31,7 @@ from sync_server.payments.rules import Finding, Provider
 from sync_server.payouts import releases
 from sync_server.reconciliation import service as reconciliation
 from tests.factories.market import PROMO_CODE, PROVIDERS, Market, open_market
-from tests.factories.model_provider import Kind, Mishap
+from tests.factories.model_provider import CLOSED_ACCOUNT, Kind, Mishap
 from tests.factories.money_truth import require_settled, require_truth
 from tests.factories.orders import an_order
 from tests.plugins.postgres import Cluster, services_on, spare_clone
@@ -41,6 +41,7 @@ _EXAMPLES = int(os.environ.get("MONEY_MACHINE_EXAMPLES", "10"))
 _STEPS = int(os.environ.get("MONEY_MACHINE_STEPS", "50"))
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 _WHICH = st.integers(0, 30)
+_ACCOUNT = "3100012345"
 _COUNTS = st.integers(1, 3)
 _RAILS = st.sampled_from(PROVIDERS)
 # A third of all calls suffer something.
@@ -226,6 +227,19 @@ class MoneyMachine(RuleBasedStateMachine):
         for order_id in _one_of([*(each.id for each in market.placed), *market.sold], which):
             self.befall(rail, mishap)
             self.run(market.do(market.give_back(order_id, lines)))
+
+    @rule(which=_WHICH, rail=_RAILS, mishap=_MISHAPS, dies=_KILLED_AFTER)
+    def retry_refund(self, which: int, rail: Provider, mishap: Mishap, dies: int | None) -> None:
+        for refund_id in _one_of([*self.runner.run(self.market.failed_refunds())], which):
+            self.befall(rail, mishap)
+            self.run(self.market.do(self.market.retry_refund(refund_id), dies))
+
+    @rule(which=_WHICH, is_open=st.booleans(), mishap=_MISHAPS, dies=_KILLED_AFTER)
+    def name_account(self, which: int, is_open: bool, mishap: Mishap, dies: int | None) -> None:
+        account = _ACCOUNT if is_open else CLOSED_ACCOUNT
+        for placed in _one_of(self.market.placed, which):
+            self.befall(Provider.BANK, mishap)
+            self.run(self.market.do(self.market.name_account(placed, account), dies))
 
     @rule(amount=st.integers(1, 150_000))
     def ask_payout(self, amount: int) -> None:

@@ -10,13 +10,9 @@ from sync_server.kit.services import Services
 from tests.factories.branch import Branch, a_branch
 from tests.factories.orders import over
 from tests.factories.rails import MTN, RunningRail, running
-from tests.plugins.postgres import ClonedDatabase
+from tests.plugins.postgres import database_alone
 
-
-@pytest.fixture
-def cloned_database(spare_database: ClonedDatabase) -> ClonedDatabase:
-    """A database alone: what falls due for one test would fall due for all."""
-    return spare_database
+cloned_database = database_alone
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from sync_server.orders.paying import refund_flow
 from sync_server.orders.schemas import NewRefundWanted, PlacedOrder
 from sync_server.payments.providers.bank.channels import OUTBOX
 from sync_server.payments.providers.bank.rail import REFUND_NEEDS_AN_ACCOUNT
-from sync_server.payments.refunds import CAME_BACK
+from sync_server.payments.refund_flow import CAME_BACK
 from sync_server.reconciliation import service as reconciliation
 from sync_server.reconciliation.rules import drifts
 from sync_server.reconciliation.service import RunSource

@@ -3,6 +3,7 @@ and the gates' stream follow.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
@@ -15,7 +16,9 @@ from shared.admission.facts import TicketStatus
 from shared.clock import SettableClock
 from shared.ids import DeploymentId, EventId
 from shared.wire.changes import TicketChanged
+from sync_server.composition import hear_provider
 from sync_server.kit.claims import WORKER
+from sync_server.kit.instants import instant
 from sync_server.kit.problems import ProblemError
 from sync_server.kit.services import Services
 from sync_server.orders import refund_service, service
@@ -30,14 +33,16 @@ from sync_server.orders.schemas import (
     RefundShown,
     WantedTickets,
 )
+from sync_server.payments.callbacks import notice_to_bytes
 from sync_server.payments.errors import NotRefundableError
-from sync_server.payments.ports import Answer, RefundRequest, Refused
+from sync_server.payments.ports import Answer, CollectionReference, Notice, RefundRequest, Refused
 from sync_server.payments.providers.mtn import Mtn
 from sync_server.payments.rails import PaymentRails
 from sync_server.payments.rules import Finding, Provider, Reading, RefundState
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
 from sync_server.tickets import changes
 from sync_server.tickets.changes import Stream
+from sync_server.webhooks.sources import WebhookEvent
 from tests.factories.horizon import settled
 from tests.factories.ledger import balances
 from tests.factories.orders import (
@@ -130,6 +135,64 @@ async def test_a_part_is_given_back_exactly(
         "refund_in_transit:mtn": 0,
         "tax_on_fees": -900,
     }
+
+
+async def _called_back(shop: Services, reference: str) -> None:
+    """A callback that names a refund, taken out of the inbox."""
+    body = b'{"status": "SUCCESSFUL"}'
+    notice = notice_to_bytes(Notice("PUT", {}, {"reference": reference}, body))
+    received_at = instant(shop.clock.now_ms())
+    event = WebhookEvent("payments.mtn", reference, notice, received_at)
+    await hear_provider(Provider.MTN, shop, event)
+
+
+async def test_a_callback_of_a_refund_is_followed_by_a_question(
+    shop: Services, tenant: Tenant, event_id: EventId, rail: RunningRail, paid: PlacedOrder
+) -> None:
+    await _give_back(shop, tenant, paid.id, 2)
+    (asked,) = [each for each in rail.engine.movements.values() if each.operation == "refund"]
+    await _called_back(shop, asked.reference)
+    assert await tickets_by_status(shop, event_id) == {"valid": 2, "blocked": 1}
+    await _decide(rail, MovementState.SUCCEEDED)
+    await _called_back(shop, asked.reference)
+    assert await tickets_by_status(shop, event_id) == {"valid": 2, "refunded": 1}
+
+
+@dataclass(slots=True)
+class Overtaken(Mtn):
+    """A rail that something happens to while a refund is on its way, before it is there."""
+
+    rail: Mtn
+    meanwhile: Callable[[RefundRequest], Awaitable[None]]
+
+    async def refund(self, request: RefundRequest) -> Answer:
+        await self.meanwhile(request)
+        return await self.rail.refund(request)
+
+    async def read_collection(self, reference: CollectionReference) -> Reading:
+        return await self.rail.read_collection(reference)
+
+    async def read_refund(self, request: RefundRequest) -> Reading:
+        return await self.rail.read_refund(request)
+
+
+async def test_a_stranger_s_callback_sends_no_refund_again_that_is_on_its_way(
+    shop: Services, clock: SettableClock, tenant: Tenant, rail: RunningRail, paid: PlacedOrder
+) -> None:
+    """Some providers would give it twice."""
+    mtn = cast("Mtn", rail.collector)
+    polled: list[int] = []
+
+    async def call(request: RefundRequest) -> None:
+        for named in (request.reference, request.collection.reference):
+            await _called_back(there, named)
+        clock.advance(30_000)
+        polled.append(await refund_flow(there).refresh_due())
+
+    rails = PaymentRails({Provider.MTN: Overtaken(mtn, call)})
+    there = replace(shop, parts={PaymentRails: rails})
+    asked = await _give_back(there, tenant, paid.id, 2)
+    assert (asked.state, polled) == (RefundState.PENDING, [0])
 
 
 async def test_parts_sum_to_the_whole(

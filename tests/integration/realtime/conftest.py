@@ -18,7 +18,7 @@ from sync_server.realtime.service import Realtime
 from sync_server.realtime.streams import StreamLimits
 from tests.factories.serving import served
 from tests.integration.realtime.stage import Stage, make_stage
-from tests.plugins.postgres import ClonedDatabase, given
+from tests.plugins.postgres import database_alone, given
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,7 @@ class Hall:
 OpenHall = Callable[[StreamLimits], Awaitable[Hall]]
 
 
-@pytest.fixture
-def cloned_database(spare_database: ClonedDatabase) -> ClonedDatabase:
-    """A database alone: what falls due for one test would fall due for all."""
-    return spare_database
+cloned_database = database_alone
 
 
 @pytest.fixture

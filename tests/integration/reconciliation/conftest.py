@@ -7,13 +7,9 @@ import pytest
 
 from shared.clock import SettableClock
 from tests.factories.house import House, open_house
-from tests.plugins.postgres import ClonedDatabase
+from tests.plugins.postgres import ClonedDatabase, database_alone
 
-
-@pytest.fixture
-def cloned_database(spare_database: ClonedDatabase) -> ClonedDatabase:
-    """A database alone: what falls due for one test would fall due for all."""
-    return spare_database
+cloned_database = database_alone
 
 
 @pytest.fixture

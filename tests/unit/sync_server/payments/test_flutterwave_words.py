@@ -149,6 +149,7 @@ _REFUND = RefundRequest(
     Money(40, "UGX"),
     Money(100, "UGX"),
     "Event moved",
+    "",
 )
 
 

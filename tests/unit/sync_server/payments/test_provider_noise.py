@@ -38,7 +38,7 @@ _DOCUMENTS = st.recursive(
 )
 _STATUSES = st.sampled_from([200, 202, 400, 401, 404, 409, 429, 500, 503])
 _REFUND = RefundRequest(
-    "R1", CollectionReference("ours", "1", "UGX"), _EXPECTED.amount, _EXPECTED.amount, "Moved"
+    "R1", CollectionReference("ours", "1", "UGX"), _EXPECTED.amount, _EXPECTED.amount, "Moved", ""
 )
 
 
