@@ -10,7 +10,8 @@ from sync_server.kit.services import Services
 from sync_server.orders import service
 from sync_server.orders.letters import account_letter, tickets_letter
 from sync_server.orders.paying import payment_flow, refund_flow
-from sync_server.payments import flow, refund_flow
+from sync_server.payments import flow
+from sync_server.payments.refund_flow import DUE_AT_ONCE
 
 PAYMENTS: Final = "payments.refresh"
 REFUNDS: Final = "refunds.refresh"
@@ -31,7 +32,7 @@ async def refresh_payments(services: Services, _: Job) -> None:
 
 async def refresh_refunds(services: Services, _: Job) -> None:
     asking = refund_flow(services)
-    while await asking.refresh_due() >= refund_flow.DUE_AT_ONCE:
+    while await asking.refresh_due() >= DUE_AT_ONCE:
         pass
 
 

@@ -1,9 +1,10 @@
-import contextlib
+from collections.abc import Awaitable, Callable
 from secrets import token_hex
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from sync_server.kit.claims import WORKER
 from sync_server.kit.database import Database, DatabaseLimits
@@ -34,25 +35,57 @@ async def test_what_was_only_added_is_written_at_the_end(database: Database) -> 
         assert await session.get(OutboxReader, added["name"]) is not None
 
 
-@pytest.mark.parametrize("ends_well", [True, False])
-@pytest.mark.parametrize("statement_first", [True, False])
-async def test_what_goes_past_the_session_and_what_goes_through_it_ends_together(
-    database: Database, *, statement_first: bool, ends_well: bool
+async def _look(session: AsyncSession) -> None:
+    await _ONE.rows(session, {})
+
+
+async def _do_nothing(_session: AsyncSession) -> None: ...
+
+
+@pytest.mark.parametrize("first", [_look, _do_nothing])
+async def test_what_goes_past_the_session_and_what_goes_through_it_is_committed_together(
+    database: Database, first: Callable[[AsyncSession], Awaitable[None]]
 ) -> None:
     past, through = _reader(), _reader()
-    with contextlib.nullcontext() if ends_well else pytest.raises(RuntimeError):
-        async with database.transaction(WORKER) as session:
-            if statement_first:
-                await _ONE.rows(session, {})
-            session.add(OutboxReader(**through))
-            await session.flush()
-            await insertion(OutboxReader, tuple(past)).rows(session, past)
-            if not ends_well:
-                message = "half-way"
-                raise RuntimeError(message)
+    async with database.transaction(WORKER) as session:
+        await first(session)
+        await _write(session, past, through)
+    assert await _kept(database, past, through) == [True, True]
+
+
+@pytest.mark.parametrize("first", [_look, _do_nothing])
+async def test_what_goes_past_the_session_and_what_goes_through_it_is_undone_together(
+    database: Database, first: Callable[[AsyncSession], Awaitable[None]]
+) -> None:
+    past, through = _reader(), _reader()
+    with pytest.raises(RuntimeError):
+        await _write_and_fail(database, first, past, through)
+    assert await _kept(database, past, through) == [False, False]
+
+
+async def _write_and_fail(
+    database: Database,
+    first: Callable[[AsyncSession], Awaitable[None]],
+    past: dict[str, Any],
+    through: dict[str, Any],
+) -> None:
+    async with database.transaction(WORKER) as session:
+        await first(session)
+        await _write(session, past, through)
+        message = "half-way"
+        raise RuntimeError(message)
+
+
+async def _write(session: AsyncSession, past: dict[str, Any], through: dict[str, Any]) -> None:
+    session.add(OutboxReader(**through))
+    await session.flush()
+    await insertion(OutboxReader, tuple(past)).rows(session, past)
+
+
+async def _kept(database: Database, *readers: dict[str, Any]) -> list[bool]:
     async with database.reading(WORKER) as session:
-        found = [await session.get(OutboxReader, each["name"]) for each in (past, through)]
-    assert [reader is not None for reader in found] == [ends_well] * 2
+        found = [await session.get(OutboxReader, each["name"]) for each in readers]
+    return [each is not None for each in found]
 
 
 def _reader() -> dict[str, Any]:
