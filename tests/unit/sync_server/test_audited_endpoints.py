@@ -218,6 +218,7 @@ BY_THEMSELVES = {
     "passkey.counter_went_back",
     "person.create",
     "event_keys.create",
+    "float.top_up",
     "scanner_session.stale",
     "server.start",
     "server.stop",
