@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, ColumnElement, ScalarSelect, Uuid, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, undefer
 
@@ -69,6 +69,13 @@ async def find_event(
 ) -> Event | None:
     row = await _EVENT.row(session, {"organizer_id": organizer_id, "id": event_id})
     return None if row is None else entity(Event, row)
+
+
+def status_of_event(
+    organizer_id: ColumnElement[UUID], event_id: ColumnElement[UUID]
+) -> ScalarSelect[str]:
+    query = select(Event.status).where(Event.organizer_id == organizer_id, Event.id == event_id)
+    return query.scalar_subquery()
 
 
 async def lock_event(

@@ -50,6 +50,9 @@ from sync_server.kit.pagination import Page, PageRequest, page_of
 from sync_server.kit.services import Services
 from sync_server.organizers.callers import OrganizerCaller
 
+status_of_event = repository.status_of_event
+"""What a statement of another domain asks an event's status with, in the same message."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventFloor:

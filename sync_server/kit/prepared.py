@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, Final, NoReturn, TypeVar, cast
 
-from sqlalchemy import ClauseElement, Connection, Dialect, Table, bindparam, insert
+from sqlalchemy import ClauseElement, Connection, Dialect, Table, bindparam, insert, select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import instance_dict, manager_of_class
@@ -114,21 +114,28 @@ def insertion(kind: type[Base], names: tuple[str, ...]) -> PreparedStatement:
 
 @cache
 def change_of(
-    kind: type[Base], names: tuple[str, ...], noted: type[Base] | None = None
+    kind: type[Base],
+    names: tuple[str, ...],
+    noted: type[Base] | None = None,
+    seen: tuple[str, ...] = (),
 ) -> PreparedStatement:
-    """Write these columns of the one row that `row_` with each column of its key names; with
-    `noted`, and add a row there, whose columns are named with `noted_`.
+    """Write these columns of the one row that `row_` with each column of its key names, if those
+    of `seen` are what `seen_` with their names says, and give a row where that was so; with
+    `noted`, then add a row there, whose columns are named with `noted_`.
     """
     table = cast("Table", kind.__table__)
     found = [column == bindparam(f"row_{column.key}") for column in table.primary_key]
+    found += [table.c[name].is_not_distinct_from(bindparam(f"seen_{name}")) for name in seen]
     statement = table.update().where(*found).values({name: bindparam(name) for name in names})
-    if noted is not None:
-        log = cast("Table", noted.__table__)
-        row: dict[str, Any] = {
-            column.key: bindparam(f"noted_{column.key}") for column in log.columns
-        }
-        statement = statement.add_cte(insert(log).values(row).cte("noted"))
-    return PreparedStatement(statement)
+    written = statement.returning(*table.primary_key)
+    if noted is None:
+        return PreparedStatement(written)
+    log = cast("Table", noted.__table__)
+    row = [bindparam(f"noted_{column.key}", type_=column.type) for column in log.columns]
+    added = insert(log).from_select(
+        list(log.columns), select(*row).select_from(written.cte("written"))
+    )
+    return PreparedStatement(added.returning(*log.primary_key))
 
 
 def entity(kind: type[Entity], row: Row) -> Entity:

@@ -26,7 +26,7 @@ from sync_server.orders.buyers import seal_claim
 from sync_server.orders.holding import OrderState, Outcome, on_capture
 from sync_server.orders.models import Order
 from sync_server.orders.offers_repository import OfferKey
-from sync_server.orders.repository import LineTicket
+from sync_server.orders.repository import LineTicket, OrderedTicket
 from sync_server.payments.refunds import NewRefund, refunds_of_payment, request_refund
 from sync_server.payments.rules import RefundState
 from sync_server.payments.views import PaymentFacts, RefundFacts
@@ -44,10 +44,13 @@ _LOG: Final = structlog.get_logger(__name__)
 
 
 async def issue(
-    session: AsyncSession, services: Services, order: Order, payment_id: UUID | None
+    session: AsyncSession,
+    services: Services,
+    order: Order,
+    lines: Sequence[OrderedTicket],
+    payment_id: UUID | None = None,
 ) -> Sequence[Message]:
     """Make the tickets of an order that is locked, and call it paid; gives what is to be told."""
-    lines = await repository.lines_of(session, [order])
     types = [line.ticket_type_id for line in lines]
     sold = await selling.issue_sold(session, services, event_of(order), types)
     tickets = [
@@ -69,9 +72,11 @@ async def issue(
     return _news(order, OrderState.PAID), selling.issued(event_of(order), len(sold))
 
 
-async def sell_for_cash(session: AsyncSession, services: Services, order: Order) -> None:
+async def sell_for_cash(
+    session: AsyncSession, services: Services, order: Order, lines: Sequence[OrderedTicket]
+) -> None:
     """The organizer has the money already; what is not theirs they owe."""
-    await publish(session, *await issue(session, services, order, payment_id=None))
+    await publish(session, *await issue(session, services, order, lines))
     if order.amount:
         posting = cash_sale(order.id, order.event_id, shares_of_row(order, order.currency))
         await ledger.post(session, services, OrganizerId(order.organizer_id), posting)
@@ -118,17 +123,18 @@ class Fulfilment:
 
     async def captured(self, session: AsyncSession, payment: PaymentFacts) -> Sequence[Message]:
         """Issue the tickets, also late if they are still there; else give the money back."""
-        order = await self._order(session, payment)
-        if order is None:
+        found = await repository.lock_with_tickets(session, payment.organizer_id, payment.order_id)
+        if found is None:
             _LOG.error("order.missing", order_id=str(payment.order_id))
             return ()
+        order, lines = found
         outcome = on_capture(OrderState(order.state))
-        if outcome is Outcome.RESERVE_ANEW and not await self._reserved_anew(session, order):
+        if outcome is Outcome.RESERVE_ANEW and not await _reserved_anew(session, order, lines):
             await self._give_back(session, payment, SOLD_OUT_MEANWHILE)
         elif outcome is Outcome.GIVE_BACK:
             await self._give_back(session, payment, NOT_NEEDED)
         else:
-            return await issue(session, self.services, order, payment_id=payment.id)
+            return await issue(session, self.services, order, lines, payment.id)
         return ()
 
     async def gave_up(self, _session: AsyncSession, _payment: PaymentFacts) -> None:
@@ -185,18 +191,6 @@ class Fulfilment:
             session, payment.organizer_id, payment.order_id, for_change=True
         )
 
-    async def _reserved_anew(self, session: AsyncSession, order: Order) -> bool:
-        """All or nothing: what was taken before another type was sold out is given back."""
-        lines = await repository.lines_of(session, [order])
-        wanted = Counter(OfferKey(*event_of(order), line.ticket_type_id) for line in lines)
-        taken: Counter[OfferKey] = Counter()
-        for key in sorted(wanted):
-            if not await offers_repository.take_again(session, key, wanted[key]):
-                await offers_repository.give_back(session, taken)
-                return False
-            taken[key] = wanted[key]
-        return True
-
     async def _give_back(self, session: AsyncSession, payment: PaymentFacts, reason: str) -> None:
         wanted = NewRefund(payment.organizer_id, payment.id, payment.shares, reason)
         await request_refund(session, self.services, wanted)
@@ -217,6 +211,20 @@ class Fulfilment:
         reason = REFUNDED if status is TicketStatus.REFUNDED else REVERSED
         change = Change(_tickets(lines), status, reason)
         await selling.change_sold(session, self.services, event, change)
+
+
+async def _reserved_anew(
+    session: AsyncSession, order: Order, lines: Sequence[OrderedTicket]
+) -> bool:
+    """All or nothing: what was taken before another type was sold out is given back."""
+    wanted = Counter(OfferKey(*event_of(order), line.ticket_type_id) for line in lines)
+    taken: Counter[OfferKey] = Counter()
+    for key in sorted(wanted):
+        if not await offers_repository.take_again(session, key, wanted[key]):
+            await offers_repository.give_back(session, taken)
+            return False
+        taken[key] = wanted[key]
+    return True
 
 
 def _tickets(lines: Iterable[Any]) -> list[TicketId]:

@@ -4,14 +4,16 @@ conditional statement, and offers are always taken and given back in one order.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, or_, select, update
+from sqlalchemy import Table, Uuid, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import EventId, OrganizerId
+from sync_server.catalog import service as catalog
+from sync_server.catalog.rules import EventStatus
 from sync_server.kit.models import Base
 from sync_server.kit.pagination import PageRequest
 from sync_server.kit.prepared import PreparedStatement, entity
@@ -19,12 +21,11 @@ from sync_server.orders.models import PromoCode, StoredFeeRule, TicketOffer
 
 Event = tuple[OrganizerId, EventId]
 _UNSYNCHRONIZED = {"synchronize_session": False}
-_OFFERS = PreparedStatement(
-    select(TicketOffer)
-    .where(
-        TicketOffer.organizer_id == bindparam("organizer_id"),
-        TicketOffer.event_id == bindparam("event_id"),
-    )
+_OF_EVENT = (bindparam("organizer_id", type_=Uuid()), bindparam("event_id", type_=Uuid()))
+_EVENT_STATUS: Final = "event_status"
+_OFFERS_AND_STATUS = PreparedStatement(
+    select(TicketOffer, catalog.status_of_event(*_OF_EVENT).label(_EVENT_STATUS))
+    .where(TicketOffer.organizer_id == _OF_EVENT[0], TicketOffer.event_id == _OF_EVENT[1])
     .order_by(TicketOffer.ticket_type_id)
 )
 _FEE_RULES = PreparedStatement(
@@ -80,8 +81,18 @@ async def add(session: AsyncSession, row: Base) -> None:
 
 
 async def offers_of(session: AsyncSession, event: Event) -> Sequence[TicketOffer]:
+    offers, _ = await offers_and_status(session, event)
+    return offers
+
+
+async def offers_and_status(
+    session: AsyncSession, event: Event
+) -> tuple[Sequence[TicketOffer], EventStatus | None]:
+    """Give what is on sale and what became of the event; None where there are no offers."""
     values = {"organizer_id": event[0], "event_id": event[1]}
-    return [entity(TicketOffer, row) for row in await _OFFERS.rows(session, values)]
+    rows = [dict(row) for row in await _OFFERS_AND_STATUS.rows(session, values)]
+    statuses = [EventStatus(row.pop(_EVENT_STATUS)) for row in rows]
+    return [entity(TicketOffer, row) for row in rows], next(iter(statuses), None)
 
 
 async def put_offer(session: AsyncSession, values: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 which many buyers wait, are locked last.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -54,6 +55,7 @@ from sync_server.orders.quoting import (
     price,
     shares_of,
 )
+from sync_server.orders.repository import OrderedTicket
 from sync_server.payments.flow import Begun
 
 _NOBODY: Final = "box office"
@@ -123,15 +125,18 @@ async def place(session: AsyncSession, services: Services, wanted: OrderRequest)
         wanted_payment = new_payment(services, order, token, wanted.buyer, wanted.way)
         begun = await payment_flow(services).begin(session, wanted_payment)
     await _reserve(session, services, priced, columns["buyer_hash"])
-    await _sell_at_once(session, services, order)
+    ordered = [OrderedTicket(row["line_no"], row["ticket_type_id"]) for row in rows]
+    await _sell_at_once(session, services, order, ordered)
     return Placed(order, token, tuple(entity(OrderLine, row) for row in rows), begun)
 
 
-async def _sell_at_once(session: AsyncSession, services: Services, order: Order) -> None:
+async def _sell_at_once(
+    session: AsyncSession, services: Services, order: Order, lines: Sequence[OrderedTicket]
+) -> None:
     if order.channel == Channel.BOX_OFFICE:
-        await sell_for_cash(session, services, order)
+        await sell_for_cash(session, services, order, lines)
     elif order.amount == 0:
-        await publish(session, *await issue(session, services, order, payment_id=None))
+        await publish(session, *await issue(session, services, order, lines))
 
 
 async def _repeated(

@@ -61,7 +61,6 @@ class Priced:
     """A basket with its price, and the offers and the code it was priced by."""
 
     basket: Basket
-    event_name: str
     offers: Mapping[UUID, TicketOffer]
     promo: PromoCode | None
     quote: Quote
@@ -69,10 +68,11 @@ class Priced:
 
 async def price(session: AsyncSession, services: Services, basket: Basket) -> Priced:
     """Price a basket; needs the worker's transaction. Raises what keeps it from being sold."""
-    event = await catalog.find_event(session, *basket.event)
-    if event.status is EventStatus.CANCELLED:
+    found, status = await offers_repository.offers_and_status(session, basket.event)
+    if status is None:
+        status = (await catalog.find_event(session, *basket.event)).status
+    if status is EventStatus.CANCELLED:
         raise NotOnSaleError
-    found = await offers_repository.offers_of(session, basket.event)
     offers = {offer.ticket_type_id: offer for offer in found}
     if not basket.counts.keys() <= offers.keys():
         raise OfferNotFoundError
@@ -87,7 +87,7 @@ async def price(session: AsyncSession, services: Services, basket: Basket) -> Pr
     quoted = quote(tickets, _discount(promo, tickets), rules)
     if isinstance(quoted, QuoteFault):
         raise QuoteRefusedError(extra={"fault": quoted.value})
-    return Priced(basket, event.name, offers, promo, quoted)
+    return Priced(basket, offers, promo, quoted)
 
 
 async def _promo(session: AsyncSession, services: Services, basket: Basket) -> PromoCode | None:

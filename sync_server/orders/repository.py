@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -39,6 +39,19 @@ _ONE_ORDER = select(Order).where(
 )
 _ORDER = PreparedStatement(_ONE_ORDER)
 _ORDER_LOCKED = PreparedStatement(_ONE_ORDER.with_for_update())
+_AS_ORDERED: Final = ("ordered_line_no", "ordered_ticket_type_id")
+_ORDER_LOCKED_WITH_LINES = PreparedStatement(
+    select(
+        Order,
+        *(OrderLine.__table__.c[name.removeprefix("ordered_")].label(name) for name in _AS_ORDERED),
+    )
+    .join(
+        OrderLine, (OrderLine.organizer_id == Order.organizer_id) & (OrderLine.order_id == Order.id)
+    )
+    .where(Order.organizer_id == bindparam("organizer_id"), Order.id == bindparam("id"))
+    .order_by(OrderLine.line_no)
+    .with_for_update(of=Order)
+)
 _REPEATED = PreparedStatement(
     select(Order).where(
         Order.organizer_id == bindparam("organizer_id"),
@@ -157,6 +170,25 @@ async def find_order(
     query = _ORDER_LOCKED if for_change else _ORDER
     row = await query.row(session, {"organizer_id": organizer_id, "id": order_id})
     return None if row is None else entity(Order, row)
+
+
+class OrderedTicket(NamedTuple):
+    """What never changes of a line."""
+
+    line_no: int
+    ticket_type_id: UUID
+
+
+async def lock_with_tickets(
+    session: AsyncSession, organizer_id: UUID, order_id: UUID
+) -> tuple[Order, Sequence[OrderedTicket]] | None:
+    """Lock an order, and say what was ordered. Of its lines nothing is said that may change: they
+    are read as they were before the lock was had.
+    """
+    values = {"organizer_id": organizer_id, "id": order_id}
+    rows = [dict(row) for row in await _ORDER_LOCKED_WITH_LINES.rows(session, values)]
+    ordered = [OrderedTicket(*(row.pop(name) for name in _AS_ORDERED)) for row in rows]
+    return (entity(Order, rows[0]), ordered) if rows else None
 
 
 async def find_repeated(

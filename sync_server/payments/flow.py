@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -35,6 +35,7 @@ from sync_server.payments.ports import (
     Withdrawing,
     reading_of_answer,
 )
+from sync_server.payments.readings import Told, kept, step
 from sync_server.payments.refund_flow import RefundFlow
 from sync_server.payments.requests import collection_request
 from sync_server.payments.rules import (
@@ -45,15 +46,11 @@ from sync_server.payments.rules import (
     PaymentState,
     Provider,
     Reading,
-    look_again_after,
     may_be_sent_again,
-    next_state,
-    poll_after,
-    tells_of_refund,
 )
 from sync_server.payments.service import NewPayment, new_row
 from sync_server.payments.stuck import tell_when_stuck
-from sync_server.payments.views import PaymentFacts, expected_of, facts_of
+from sync_server.payments.views import PaymentFacts, facts_of
 
 DUE_AT_ONCE: Final = 50
 ASKED_AT_ONCE: Final = 5
@@ -88,7 +85,7 @@ class PaymentListener(Protocol):
 class Begun:
     """A payment that is written down as sent, and what its provider is to be told."""
 
-    payment: PaymentFacts
+    payment: Payment = field(repr=False)
     request: CollectionRequest = field(repr=False)
 
 
@@ -120,14 +117,16 @@ class PaymentFlow:
         row.next_read_at = row.created_at + ASKED_AGAIN_AFTER
         request = collection_request(self.services, row, self.callback_base)
         await repository.add(session, row)
-        return Begun(facts_of(row), request)
+        return Begun(row, request)
 
     async def send(self, begun: Begun) -> PaymentFacts:
         """Ask the provider for the money of a payment that was begun."""
         started = self.services.clock.monotonic_ns()
-        answer = await self.collector(begun.payment.provider).collect(begun.request)
-        took = _since(self.services.clock, started)
-        return await self._record_answer(begun.payment.id, answer, took)
+        collector = self.collector(Provider(begun.payment.provider))
+        answer = await collector.collect(begun.request)
+        return await self._record_answer(
+            begun.payment, answer, _since(self.services.clock, started)
+        )
 
     async def submit(self, payment_id: UUID) -> PaymentFacts:
         """Ask the provider for the money, of a payment that was never sent or may be sent again."""
@@ -141,7 +140,7 @@ class PaymentFlow:
         request = collection_request(self.services, payment, self.callback_base)
         started = self.services.clock.monotonic_ns()
         answer = await collector.collect(request)
-        return await self._record_answer(payment_id, answer, _since(self.services.clock, started))
+        return await self._record_answer(payment, answer, _since(self.services.clock, started))
 
     async def refresh(self, payment_id: UUID, source: str = "poll") -> PaymentFacts:
         """Ask the provider what became of a payment, and do what follows from it."""
@@ -153,7 +152,6 @@ class PaymentFlow:
 
     async def _ask(self, payment: Payment, source: str) -> PaymentFacts:
         collector = self.collector(Provider(payment.provider))
-        payment_id = payment.id
         started = self.services.clock.monotonic_ns()
         reading = await self._read(collector, payment)
         took = _since(self.services.clock, started)
@@ -161,13 +159,13 @@ class PaymentFlow:
             # What a bank takes back is what was not given back before.
             await self.refunds.look_at(payment, source)
         if PaymentState(payment.state) not in OPEN or not may_be_sent_again(reading):
-            return await self._record_reading(payment_id, reading, source, took)
+            return await self._record(payment, Told(reading, source, took))
         if payment.expires_at <= self._now():
             never = Reading(Finding.EXPIRED, reason="the provider never saw it")
-            return await self._record_reading(payment_id, never, source, took)
-        facts = await self._record_reading(payment_id, reading, source, took)
+            return await self._record(payment, Told(never, source, took))
+        facts = await self._record(payment, Told(reading, source, took))
         waits = facts.state in {PaymentState.CREATED, PaymentState.UNKNOWN}
-        return await self.submit(payment_id) if waits else facts
+        return await self.submit(facts.id) if waits else facts
 
     async def _read(self, collector: Collector, payment: Payment) -> Reading:
         """Ask about a payment. What nobody paid in time is withdrawn where the rail leaves it open,
@@ -256,56 +254,41 @@ class PaymentFlow:
         )
 
     async def _record_answer(
-        self, payment_id: UUID, answer: Answer, milliseconds: int
+        self, payment: Payment, answer: Answer, milliseconds: int
     ) -> PaymentFacts:
         page = answer.redirect_url if isinstance(answer, Accepted) else None
-        return await self._record(
-            payment_id, _Told(reading_of_answer(answer), "submission", milliseconds, page)
-        )
+        told = Told(reading_of_answer(answer), "submission", milliseconds, page)
+        return await self._record(payment, told)
 
-    async def _record_reading(
-        self, payment_id: UUID, reading: Reading, source: str, milliseconds: int
-    ) -> PaymentFacts:
-        return await self._record(payment_id, _Told(reading, source, milliseconds))
-
-    async def _record(self, payment_id: UUID, told: "_Told") -> PaymentFacts:
+    async def _record(self, seen: Payment, told: Told) -> PaymentFacts:
         """All that follows from a reading, in one transaction: state, postings (by the table's own
         trigger), tickets (by the listener), and the news.
+
+        `seen` is the payment as it was asked about: most often nobody changed it meanwhile, and
+        then the write itself is the lock.
         """
-        now, reading = self._now(), told.reading
+        now, payment = self._now(), seen
         async with self.services.database.transaction(WORKER) as session:
-            payment = await _locked(session, payment_id)
-            before = PaymentState(payment.state)
-            was_stuck = before in OPEN and payment.next_read_at is None
-            refunded = reading.may_be_refund and await repository.is_refunded(session, payment)
-            is_ours = tells_of_refund(before, reading, was_refunded=refunded)
-            after = before if is_ours else next_state(before, reading, expected_of(payment))
-            received = reading.amount if after is not before else None
-            theirs = reading.provider_reference or payment.provider_reference
-            reason = reading.reason[:200] if reading.reason else payment.reason
-            if before in CAPTURED and after is before:
-                # Looked at again, and nothing happened: it stays as it was captured.
-                theirs, reason = payment.provider_reference or theirs, payment.reason
-            await repository.change(
-                session,
-                payment,
-                self._kept(payment, told, now),
-                state=after,
-                reason=reason,
-                provider_reference=theirs,
-                redirect_url=told.page or payment.redirect_url,
-                received_amount=received.minor_units if received else payment.received_amount,
-                received_currency=received.currency if received else payment.received_currency,
-                state_changed_at=now if after is not before else payment.state_changed_at,
-                next_read_at=_next_read(payment, after, now),
-            )
+            made = step(payment, told, now, was_refunded=False)
+            noted = kept(payment, told, self.services.new_id(), now)
+            if not told.may_follow_unlocked(payment) or not await repository.change_as_seen(
+                session, payment, noted, made.values
+            ):
+                payment = await _locked(session, seen.id)
+                may_be_refund = told.reading.may_be_refund
+                refunded = may_be_refund and await repository.is_refunded(session, payment)
+                made = step(payment, told, now, was_refunded=refunded)
+                await repository.change(session, payment, noted, **made.values)
             facts = facts_of(payment)
-            is_stuck = after in OPEN and payment.next_read_at is None
             await tell_when_stuck(
-                session, self.services, facts, was_stuck=was_stuck, is_stuck=is_stuck
+                session,
+                self.services,
+                facts,
+                was_stuck=made.was_stuck,
+                is_stuck=made.is_stuck,
             )
-            if after is not before:
-                await self._tell(session, before, facts)
+            if made.after is not made.before:
+                await self._tell(session, made.before, facts)
             return facts
 
     async def _tell(
@@ -324,36 +307,8 @@ class PaymentFlow:
             told = Message(f"payment.{after}", payment.organizer_id, payload=ids)
             await publish(session, *news, told)
 
-    def _kept(self, payment: Payment, told: "_Told", now: datetime) -> dict[str, Any]:
-        amount = told.reading.amount
-        return {
-            "organizer_id": payment.organizer_id,
-            "payment_id": payment.id,
-            "id": self.services.new_id(),
-            "refund_id": None,
-            "source": told.source,
-            "finding": told.reading.finding,
-            "reason": told.reading.reason,
-            "amount": amount.minor_units if amount else None,
-            "currency": amount.currency if amount else None,
-            "milliseconds": told.milliseconds,
-            "read_at": now,
-        }
-
     def _now(self) -> datetime:
         return instant(self.services.clock.now_ms())
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What a provider said, to which question, and how long that took; `page` is where the payer
-    goes, if anywhere.
-    """
-
-    reading: Reading
-    source: str
-    milliseconds: int
-    page: str | None = None
 
 
 async def _locked(session: AsyncSession, payment_id: UUID) -> Payment:
@@ -361,17 +316,6 @@ async def _locked(session: AsyncSession, payment_id: UUID) -> Payment:
     if payment is None:
         raise PaymentNotFoundError
     return payment
-
-
-def _next_read(payment: Payment, after: PaymentState, now: datetime) -> datetime | None:
-    """Soon while it is open, and now and then once it is captured; `payment` is as it was."""
-    wait: timedelta | None = None
-    if after in OPEN:
-        wait = poll_after(now - payment.created_at)
-    elif after in CAPTURED and Provider(payment.provider) not in TOLD_BY_FILES:
-        since = payment.state_changed_at if payment.state == after else now
-        wait = look_again_after(now - since)
-    return None if wait is None else now + wait
 
 
 def _since(clock: Clock, started_ns: int) -> int:

@@ -5,7 +5,7 @@ locked row.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select, update
@@ -20,6 +20,19 @@ from sync_server.payments.rules import CAPTURED, OPEN, PaymentState, RefundState
 _ONE_PAYMENT = select(Payment).where(Payment.id == bindparam("id"))
 _PAYMENT = PreparedStatement(_ONE_PAYMENT)
 _PAYMENT_LOCKED = PreparedStatement(_ONE_PAYMENT.with_for_update())
+_MAY_CHANGE: Final = (
+    "state",
+    "attempts",
+    "provider_reference",
+    "redirect_url",
+    "reason",
+    "received_amount",
+    "received_currency",
+    "refunded_amount",
+    "state_changed_at",
+    "next_read_at",
+)
+"""All that is ever written of a payment after it was added."""
 
 
 async def add(session: AsyncSession, row: Payment | RefundAccount | StoredRefund) -> None:
@@ -207,6 +220,22 @@ async def change(
     noted = None if reading is None else PaymentReading
     await change_of(type(row), tuple(values), noted).rows(session, sent)
     keep(session, row, values)
+
+
+async def change_as_seen(
+    session: AsyncSession, seen: Payment, reading: Mapping[str, Any], values: Mapping[str, Any]
+) -> bool:
+    """The same for a payment that is not locked, if its row still is what was seen; False, and
+    nothing written, where somebody changed it meanwhile.
+    """
+    place = {"row_organizer_id": seen.organizer_id, "row_id": seen.id}
+    as_seen = {f"seen_{name}": getattr(seen, name) for name in _MAY_CHANGE}
+    noted = {f"noted_{name}": value for name, value in reading.items()}
+    statement = change_of(Payment, tuple(values), PaymentReading, _MAY_CHANGE)
+    if not await statement.rows(session, {**values, **place, **as_seen, **noted}):
+        return False
+    keep(session, seen, values)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,13 @@ from sync_server.ledger.postings import Shares
 from sync_server.payments import repository
 from sync_server.payments import service as payments
 from sync_server.payments.flow import PaymentFlow
+from sync_server.payments.models import Payment
 from sync_server.payments.ports import Collector, Payer
 from sync_server.payments.rails import PaymentRails
+from sync_server.payments.readings import Told
 from sync_server.payments.refund_flow import RefundFlow
 from sync_server.payments.requests import PayerRequest
-from sync_server.payments.rules import Provider
+from sync_server.payments.rules import Provider, Reading
 from sync_server.payments.service import NewPayment
 from sync_server.payments.views import PaymentFacts, RefundFacts
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
@@ -103,10 +105,7 @@ async def an_intent(
 
 async def reference_of(services: Services, payment: PaymentFacts) -> str:
     """Our reference, as the provider knows it."""
-    async with services.database.reading(WORKER) as session:
-        row = await repository.find_payment(session, payment.id)
-    assert row is not None
-    return str(row.reference)
+    return str((await found(services, payment.id)).reference)
 
 
 async def settle_untold(
@@ -123,3 +122,17 @@ async def readings_of(services: Services, payment: PaymentFacts) -> list[tuple[s
         query = text("SELECT source, finding FROM payment_readings WHERE payment_id = :id")
         rows = await session.execute(query, {"id": payment.id})
         return sorted((row.source, row.finding) for row in rows)
+
+
+async def found(services: Services, payment_id: UUID) -> Payment:
+    """A payment's row as it stands."""
+    async with services.database.reading(WORKER) as session:
+        payment = await repository.find_payment(session, payment_id)
+    assert payment is not None
+    return payment
+
+
+async def hear_of(flow: PaymentFlow, payment_id: UUID, reading: Reading) -> PaymentFacts:
+    """Have a flow follow a reading as if its provider had just given it."""
+    seen = await found(flow.services, payment_id)
+    return await flow._record(seen, Told(reading, "poll", 1))

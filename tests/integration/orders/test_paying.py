@@ -4,6 +4,7 @@ import asyncio
 from uuid import UUID
 
 import pytest
+from sqlalchemy.event import listen
 
 from shared.clock import SettableClock
 from shared.ids import EventId
@@ -65,6 +66,23 @@ async def _ask(services: Services, placed: PlacedOrder) -> list[PaymentState]:
 
 async def _state(services: Services, placed: PlacedOrder) -> OrderState:
     return (await service.read_own_order(OrderCall(services, placed.token))).state
+
+
+async def test_an_order_and_its_payment_send_few_statements(
+    shop: Services, tenant: Tenant, rail: RunningRail, event_id: EventId
+) -> None:
+    """Each is a message there and one back, on the day on which everybody buys."""
+    type_id = await put_on_sale(shop, tenant, event_id)
+    sent: list[str] = []
+    engine = shop.database.worker_engine.sync_engine
+    listen(engine, "before_cursor_execute", lambda _, __, sql, *___: sent.append(sql))
+    placed = await place_and_pay(shop, tenant, event_id, type_id, 3)
+    (payment,) = placed.payments
+    placing = len(sent)
+    await _settle(shop, rail, placed.id)
+    sent.clear()
+    assert (await payment_flow(shop).refresh(payment.id)).state is PaymentState.SUCCEEDED
+    assert (placing, len(sent)) == (6, 7)
 
 
 async def test_money_makes_tickets_once(

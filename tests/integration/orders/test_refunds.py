@@ -57,6 +57,7 @@ from tests.factories.orders import (
     taken,
     tickets_by_status,
 )
+from tests.factories.payments import hear_of
 from tests.factories.rails import RunningRail
 from tests.factories.tenants import Tenant, founder_caller
 
@@ -372,7 +373,7 @@ async def test_money_that_is_taken_back_closes_the_gates(
     flow = payment_flow(shop)
     for _ in range(2):
         reading = Reading(Finding.REVERSED, reason="chargeback")
-        await flow._record_reading(paid.payments[0].id, reading, "poll", 1)
+        await hear_of(flow, paid.payments[0].id, reading)
     own = await service.read_own_order(service.OrderCall(shop, paid.token))
     assert own.state is OrderState.REVERSED
     expected = {TicketStatus.REFUNDED.value: 1, TicketStatus.PAYMENT_REVERSED.value: 2}

@@ -33,6 +33,7 @@ from tests.factories.orders import (
     taken,
     tickets_by_status,
 )
+from tests.factories.payments import hear_of
 from tests.factories.rails import RunningRail
 from tests.factories.tenants import Person, Tenant, founder_caller
 from tests.plugins.postgres import ClonedDatabase
@@ -313,7 +314,7 @@ async def test_money_that_a_bank_took_back_is_owed_no_more(
     refused = await _give_back(shop, tenant, paid.id, 1)
     await _decide(shop, rail, refused, MovementState.FAILED)
     reading = Reading(Finding.REVERSED, reason="chargeback")
-    await payment_flow(shop)._record_reading(paid.payments[0].id, reading, "poll", 1)
+    await hear_of(payment_flow(shop), paid.payments[0].id, reading)
     assert (await _alarms(shop), await _refused(client, admin)) == ([], [])
     status, answer = await _retry(client, admin, refused)
     assert (status, answer["code"]) == (409, "not_refundable")

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.clock import SettableClock
 from shared.ids import EventId
@@ -281,6 +283,25 @@ async def test_what_is_not_on_sale_is_not_found(
         await place(services, other_tenant, event_id, an_order(type_id))
     with pytest.raises(OrderTokenInvalidError):
         await service.read_own_order(OrderCall(services, "zgo_" + "A" * 43))
+
+
+async def test_nothing_is_sold_of_an_event_that_was_cancelled(
+    services: Services, administrator: AsyncConnection, tenant: Tenant, event_id: EventId
+) -> None:
+    cancelled = text("UPDATE events SET status = 'cancelled' WHERE id = :id")
+    await administrator.execute(cancelled, {"id": event_id})
+    with pytest.raises(NotOnSaleError):
+        await place(services, tenant, event_id, an_order(services.new_id()))
+    type_id = await put_on_sale(services, tenant, event_id)
+    with pytest.raises(NotOnSaleError):
+        await place(services, tenant, event_id, an_order(type_id))
+
+
+async def test_nothing_is_found_where_nothing_was_put_on_sale(
+    services: Services, tenant: Tenant, event_id: EventId
+) -> None:
+    with pytest.raises(OfferNotFoundError):
+        await place(services, tenant, event_id, an_order(services.new_id()))
 
 
 async def test_no_fewer_are_on_sale_than_are_taken(

@@ -36,6 +36,7 @@ from tests.factories.orders import (
     taken,
     tickets_by_status,
 )
+from tests.factories.payments import hear_of
 from tests.factories.rails import RunningRail
 from tests.factories.tenants import Person, Tenant, founder_caller
 from tests.plugins.postgres import ClonedDatabase, connected
@@ -237,7 +238,7 @@ async def test_a_bank_can_take_back_what_the_provider_still_had(
     """Nothing was given back there: all of the payment is taken, and no fee is lost twice."""
     await refused.settle(BANK)
     reading = Reading(Finding.REVERSED, reason="chargeback", may_be_refund=True)
-    await payment_flow(shop)._record_reading(refused.order.payments[0].id, reading, "poll", 1)
+    await hear_of(payment_flow(shop), refused.order.payments[0].id, reading)
     held = await balances(shop, tenant)
     assert held["provider_clearing:mtn"] == 0
     assert held["dispute_suspense:mtn"] == 0

@@ -1,4 +1,5 @@
 import asyncio
+from copy import copy
 from typing import NoReturn
 
 import pytest
@@ -16,7 +17,8 @@ from sync_server.ledger.rules import Transaction
 from sync_server.payments.errors import PaymentNotFoundError, ProviderNotOfferedError
 from sync_server.payments.flow import PaymentFlow
 from sync_server.payments.ports import Notice
-from sync_server.payments.rules import PaymentState, Provider
+from sync_server.payments.readings import Told
+from sync_server.payments.rules import Finding, PaymentState, Provider, Reading
 from sync_server.payments.views import PaymentFacts
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
 from tests.factories.ledger import balances, ugx
@@ -25,6 +27,7 @@ from tests.factories.payments import (
     Heard,
     an_intent,
     flow_on,
+    found,
     readings_of,
     reference_of,
     settle_untold,
@@ -74,6 +77,30 @@ async def test_a_storm_of_callbacks_and_polls_captures_once(
         *(flow.refresh(intent.id) for _ in range(10)),
     )
     assert heard.words == ["captured"]
+    assert (await balances(services, tenant))["provider_clearing:mtn"] == 100_000
+
+
+async def test_what_changed_since_it_was_seen_is_looked_at_again(
+    services: Services,
+    tenant: Tenant,
+    flow: PaymentFlow,
+    heard: Heard,
+    intent: PaymentFacts,
+) -> None:
+    """Whoever was slow to ask writes nothing over what others found meanwhile."""
+    await flow.submit(intent.id)
+    seen = await found(services, intent.id)
+    reference = await reference_of(services, intent)
+    paid = Reading(Finding.SUCCEEDED, reference, SHARES.total, "1")
+    slow = [Reading(Finding.PENDING), Reading(Finding.FAILED, reason="too slow"), paid]
+    states = [
+        (await flow._record(copy(seen), Told(reading, "poll", 1))).state
+        for reading in (paid, *slow)
+    ]
+    assert states == [S.SUCCEEDED] * 4
+    assert heard.words == ["captured"]
+    told = sorted(finding for _, finding in await readings_of(services, intent))
+    assert told == ["failed", "pending", "pending", "succeeded", "succeeded"]
     assert (await balances(services, tenant))["provider_clearing:mtn"] == 100_000
 
 

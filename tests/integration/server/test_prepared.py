@@ -84,6 +84,19 @@ async def test_rows_are_added_and_changed(single: Database) -> None:
     assert [row and row["id"] for row in found] == [9, 0]
 
 
+async def test_a_row_is_changed_only_while_it_is_what_was_seen(single: Database) -> None:
+    change = change_of(OutboxReader, ("id",), seen=("xid", "id"))
+    asked = {"row_name": "seen", "seen_xid": 0, "seen_id": 0}
+    async with single.transaction(WORKER) as session, session.begin_nested() as savepoint:
+        await insertion(OutboxReader, ("name", "xid", "id", "moved_at")).rows(
+            session, _reader("seen")
+        )
+        given = [len(await change.rows(session, {**asked, "id": number})) for number in (7, 8)]
+        kept = await _READER.row(session, {"name": "seen"})
+        await savepoint.rollback()
+    assert (given, kept and kept["id"]) == ([1, 0], 7)
+
+
 async def test_what_is_refused_is_raised_in_sqlalchemys_words(single: Database) -> None:
     same = [_reader("twice")] * 2
     with pytest.raises(IntegrityError) as refused:
