@@ -157,7 +157,9 @@ class PaymentFlow:
         took = _since(self.services.clock, started)
         if reading.finding in _TAKEN_BACK:
             # What a bank takes back is what was not given back before.
-            await self.refunds.look_at(payment, source)
+            is_said = await self.refunds.look_at(payment, source)
+            if not is_said and Provider(payment.provider) not in TOLD_BY_FILES:
+                return await self._put_off(payment.id, Told(reading, source, took))
         if PaymentState(payment.state) not in OPEN or not may_be_sent_again(reading):
             return await self._record(payment, Told(reading, source, took))
         if payment.expires_at <= self._now():
@@ -290,6 +292,18 @@ class PaymentFlow:
             if made.after is not made.before:
                 await self._tell(session, made.before, facts)
             return facts
+
+    async def _put_off(self, payment_id: UUID, told: Told) -> PaymentFacts:
+        """Note that money was taken back, and ask again: how much it was shows when it is known
+        what became of a refund.
+        """
+        now = self._now()
+        async with self.services.database.transaction(WORKER) as session:
+            payment = await _locked(session, payment_id)
+            noted = kept(payment, told, self.services.new_id(), now)
+            again = now + ASKED_AGAIN_AFTER
+            await repository.change(session, payment, noted, next_read_at=again)
+            return facts_of(payment)
 
     async def _tell(
         self, session: AsyncSession, before: PaymentState, payment: PaymentFacts

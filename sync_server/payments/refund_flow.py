@@ -5,7 +5,7 @@ believed when it is read.
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 import structlog
@@ -50,6 +50,9 @@ DUE_AT_ONCE: Final = 50
 ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
 CAME_BACK: Final = "refund.came_back"
 _SENT: Final = REFUND_OPEN - {RefundState.REQUESTED}
+SILENT_MAX: Final = timedelta(days=1)
+"""What a bank takes back waits so long for the end of a refund that nothing is said of."""
+_Said = TypeVar("_Said")
 _NOTHING_SAID: Final = frozenset({Finding.NOT_FOUND, Finding.UNKNOWN})
 _REFUSAL_CHARACTERS_MAX: Final = 200
 _LOG: Final = structlog.get_logger(__name__)
@@ -178,27 +181,38 @@ class RefundFlow:
         await self._or_complain(asked.refund.id, self._look(asked, "callback"))
         return True
 
-    async def look_at(self, payment: Payment, source: str) -> None:
-        """Ask about every refund of a payment that was sent and may still go either way."""
+    async def look_at(self, payment: Payment, source: str) -> bool:
+        """Ask about every refund of a payment that was sent and may still go either way, and say
+        whether something was said of each that was asked for within a day.
+        """
         async with self.services.database.reading(WORKER) as session:
             rows = await repository.refunds_of_payment(session, payment.organizer_id, payment.id)
             ids = [row.id for row in rows if row.state in _SENT]
             asked = [await _found(session, each, for_change=False) for each in ids]
+        silent_since = self._now() - SILENT_MAX
+        is_said = True
         for each in asked:
-            await self._or_complain(each.refund.id, self._look(each, source))
+            said = await self._or_complain(each.refund.id, self._look(each, source))
+            is_said = is_said and (bool(said) or each.refund.requested_at <= silent_since)
+        return is_said
 
-    async def _look(self, asked: _Asked, source: str) -> None:
-        """Ask, and send nothing, now or sooner: a request may be on its way and not there yet."""
+    async def _look(self, asked: _Asked, source: str) -> bool:
+        """Ask, and send nothing, now or sooner: a request may be on its way and not there yet. Says
+        whether there was an answer.
+        """
         reading = await self._read(asked)
-        if reading.finding not in _NOTHING_SAID:
-            await self._record(asked.refund.id, reading, source)
+        if reading.finding in _NOTHING_SAID:
+            return False
+        await self._record(asked.refund.id, reading, source)
+        return True
 
-    async def _or_complain(self, refund_id: UUID, asking: Awaitable[object]) -> None:
+    async def _or_complain(self, refund_id: UUID, asking: Awaitable[_Said]) -> _Said | None:
         """One refund that cannot be asked about stops no other."""
         try:
-            await asking
+            return await asking
         except (ProviderNotOfferedError, SealBrokenError) as error:
             _LOG.error("refund.stuck", refund_id=str(refund_id), cause=type(error).__name__)
+            return None
 
     async def _record(self, refund_id: UUID, reading: Reading, source: str) -> RefundFacts:
         async with self.services.database.transaction(WORKER) as session:

@@ -204,7 +204,7 @@ class Market:
         """Nothing fails any more, everybody decides, and time goes by."""
         for model in self.providers.values():
             model.mishaps.clear()
-            model.silences = 0
+            model.silences = model.refund_silences = 0
             model.deliver()
         for number in range(3):
             self._decide_all(number)

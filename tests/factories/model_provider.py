@@ -75,6 +75,8 @@ class ModelProvider:
     mishaps: deque[Mishap] = field(default_factory=deque)
     silences: int = 0
     """How many readings say nothing."""
+    refund_silences: int = 0
+    """How many readings of refunds say nothing, while all others do."""
     movements: dict[str, Moved] = field(default_factory=dict)
     under_way: list[Moved] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
@@ -94,6 +96,9 @@ class ModelProvider:
         return await self._take(wanted)
 
     async def read_refund(self, request: RefundRequest) -> Reading:
+        if self.refund_silences:
+            self.refund_silences -= 1
+            return Reading(Finding.UNKNOWN, reason="ReadTimeout")
         return await self._read(request.reference)
 
     async def disburse(self, request: DisbursementRequest) -> Answer:

@@ -168,14 +168,22 @@ class MoneyMachine(RuleBasedStateMachine):
         for model, moved in _one_of(market.movements(Kind.DISBURSEMENT, Finding.PENDING), which):
             market.decide(model, moved, finding)
 
-    @rule(which=_WHICH, finding=st.sampled_from([Finding.DISPUTED, Finding.REVERSED]))
-    def bank_takes_back(self, which: int, finding: Finding) -> None:
-        """A day later; what was set aside is left to the person who looks at it."""
-        self.clock.advance(_DAY)
+    @rule(
+        which=_WHICH,
+        finding=st.sampled_from([Finding.DISPUTED, Finding.REVERSED]),
+        after=st.sampled_from([0, _DAY]),
+        silences=st.integers(0, 2),
+    )
+    def bank_takes_back(self, which: int, finding: Finding, after: int, silences: int) -> None:
+        """Mostly a day later, and perhaps while nothing is said of refunds; what was set aside is
+        left to the person who looks at it.
+        """
+        self.clock.advance(after)
         market = self.market
         came = market.movements(Kind.COLLECTION, Finding.SUCCEEDED)
         for model, moved in _one_of([each for each in came if each[1].is_as_asked], which):
             market.decide(model, moved, finding)
+            model.refund_silences = silences
             self.run(market.do(market.hear(model.provider, moved.reference)))
 
     @rule(which=_WHICH, finding=st.sampled_from([Finding.SUCCEEDED, Finding.REVERSED]))

@@ -4,16 +4,20 @@ books close.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pytest
 
-from sync_server.payments.rules import PaymentState, RefundState
+from sync_server.payments.flow import PaymentFlow
+from sync_server.payments.ports import RefundRequest
+from sync_server.payments.rules import Finding, PaymentState, Reading, RefundState
 from sync_server.payments.views import PaymentFacts
 from sync_server.payouts.rules import PayoutState
-from sync_server.sandboxes.engine import Movement, MovementState
+from sync_server.sandboxes.engine import Fault, Movement, MovementState, Operation
 from tests.factories.ledger import balances
-from tests.factories.payments import reference_of
+from tests.factories.payments import flow_over, found, reference_of
 from tests.factories.rails import (
     AIRTEL,
     BANK,
@@ -154,3 +158,59 @@ async def test_what_is_taken_back_is_what_was_not_given_back_though_nobody_read_
     assert left["provider_clearing:flutterwave"] == 0
     assert left.get("dispute_suspense:flutterwave", 0) == 0
     await till.require_closed_books()
+
+
+@dataclass(frozen=True, slots=True)
+class _Mute:
+    """A rail that says nothing of refunds."""
+
+    rail: Any
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a rail has
+        return getattr(self.rail, name)
+
+    async def read_refund(self, _request: RefundRequest) -> Reading:
+        return Reading(Finding.UNKNOWN, reason="ReadTimeout")
+
+
+@on_rails([FLUTTERWAVE])
+@pytest.mark.parametrize("end", sorted(_AFTERWARDS))
+async def test_what_is_taken_back_waits_for_a_refund_that_nothing_is_said_of(
+    till: Till, end: MovementState
+) -> None:
+    payment = await till.pay()
+    refund_id, asked = await till.ask_back(payment)
+    await till.settle_untold(asked)
+    mute = _over(till, _Mute(till.rail.collector))
+    await _take_back_untold(till, payment, end)
+    assert (await mute.refresh(payment.id)).state is C.SUCCEEDED
+    till.pass_time(TWO_MINUTES_MS)
+    await till.flow.refresh_due()
+    assert (await found(till.services, payment.id)).state == C(end)
+    assert await till.refund_state(refund_id) is R.SUCCEEDED
+    left = await balances(till.services, till.tenant)
+    assert left["provider_clearing:flutterwave"] == 0
+    assert left.get("dispute_suspense:flutterwave", 0) == 0
+    await till.require_closed_books()
+
+
+@on_rails([FLUTTERWAVE])
+async def test_nobody_waits_longer_than_a_day_for_a_refund(till: Till) -> None:
+    payment = await till.pay()
+    await till.ask_back(payment)
+    mute = _over(till, _Mute(till.rail.collector))
+    await _take_back_untold(till, payment, M.REVERSED)
+    assert (await mute.refresh(payment.id)).state is C.SUCCEEDED
+    till.pass_time(_DAY_MS)
+    await mute.refresh_due()
+    assert (await found(till.services, payment.id)).state == C.REVERSED
+
+
+def _over(till: Till, collector: Any) -> PaymentFlow:  # noqa: ANN401 - stands for a rail
+    return flow_over(till.services, {collector.provider: collector}, till.heard)
+
+
+async def _take_back_untold(till: Till, payment: PaymentFacts, end: MovementState) -> None:
+    till.turn((Operation.CALLBACK, Fault.CALLBACK_MISSING))
+    paid = till.rail.engine.movements[await reference_of(till.services, payment)]
+    await till.settle(paid, end)
