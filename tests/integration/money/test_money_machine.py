@@ -31,7 +31,7 @@ from sync_server.payments.rules import Finding, Provider
 from sync_server.payouts import releases
 from sync_server.reconciliation import service as reconciliation
 from tests.factories.market import PROMO_CODE, PROVIDERS, Market, open_market
-from tests.factories.model_provider import CLOSED_ACCOUNT, Kind, Mishap
+from tests.factories.model_provider import CLOSED_ACCOUNT, Kind, Mishap, ModelProvider, Moved
 from tests.factories.money_truth import require_settled, require_truth
 from tests.factories.orders import an_order
 from tests.plugins.postgres import Cluster, services_on, spare_clone
@@ -47,6 +47,7 @@ _RAILS = st.sampled_from(PROVIDERS)
 # A third of all calls suffer something.
 _MISHAPS = st.sampled_from([Mishap.NOTHING] * 2 * len(Mishap) + list(Mishap))
 _KILLED_AFTER = st.one_of(st.none(), st.none(), st.none(), st.integers(0, 12))
+_TAKEN_BACK = st.sampled_from([Finding.DISPUTED, Finding.REVERSED])
 _YES_OR_NO = st.sampled_from([Finding.SUCCEEDED] * 3 + [Finding.FAILED, Finding.EXPIRED])
 
 
@@ -168,23 +169,30 @@ class MoneyMachine(RuleBasedStateMachine):
         for model, moved in _one_of(market.movements(Kind.DISBURSEMENT, Finding.PENDING), which):
             market.decide(model, moved, finding)
 
-    @rule(
-        which=_WHICH,
-        finding=st.sampled_from([Finding.DISPUTED, Finding.REVERSED]),
-        after=st.sampled_from([0, _DAY]),
-        silences=st.integers(0, 2),
-    )
-    def bank_takes_back(self, which: int, finding: Finding, after: int, silences: int) -> None:
-        """Mostly a day later, and perhaps while nothing is said of refunds; what was set aside is
-        left to the person who looks at it.
-        """
-        self.clock.advance(after)
-        market = self.market
-        came = market.movements(Kind.COLLECTION, Finding.SUCCEEDED)
+    @rule(which=_WHICH, finding=_TAKEN_BACK)
+    def bank_takes_back(self, which: int, finding: Finding) -> None:
+        """A day later; what was set aside is left to the person who looks at it."""
+        self.clock.advance(_DAY)
+        came = self.market.movements(Kind.COLLECTION, Finding.SUCCEEDED)
         for model, moved in _one_of([each for each in came if each[1].is_as_asked], which):
-            market.decide(model, moved, finding)
-            model.refund_silences = silences
-            self.run(market.do(market.hear(model.provider, moved.reference)))
+            self.take_back(model, moved, finding)
+
+    @rule(which=_WHICH, line=_COUNTS, finding=_TAKEN_BACK, silences=st.integers(0, 2))
+    def bank_is_quicker(self, which: int, line: int, finding: Finding, silences: int) -> None:
+        """Some was given back just before, which nobody has read or can read now."""
+        market = self.market
+        for placed in _one_of(market.placed, which):
+            self.run(market.do(market.give_back(placed.id, frozenset({line}))))
+        for model, moved in market.movements(Kind.REFUND, Finding.PENDING):
+            market.decide(model, moved, Finding.SUCCEEDED)
+            whole = model.movements[moved.of]
+            if whole.finding is Finding.SUCCEEDED:
+                model.refund_silences = silences
+                self.take_back(model, whole, finding)
+
+    def take_back(self, model: ModelProvider, moved: Moved, finding: Finding) -> None:
+        self.market.decide(model, moved, finding)
+        self.run(self.market.do(self.market.hear(model.provider, moved.reference)))
 
     @rule(which=_WHICH, finding=st.sampled_from([Finding.SUCCEEDED, Finding.REVERSED]))
     def dispute_ends(self, which: int, finding: Finding) -> None:
