@@ -11,6 +11,7 @@ from sqlalchemy import text
 from shared.clock import SettableClock
 from sync_server.kit.claims import WORKER
 from sync_server.kit.instants import instant
+from sync_server.ledger import postings
 from sync_server.ledger import service as ledger
 from sync_server.ledger.rules import PLATFORM
 from sync_server.payments.rails import PaymentRails
@@ -22,8 +23,9 @@ from sync_server.reconciliation.transfers import book_settlements
 from sync_server.sandboxes.bank_files import Booking, Day, statement
 from sync_server.sandboxes.schemas import schema_faults
 from tests.factories.house import House, a_statement
-from tests.factories.ledger import ugx
+from tests.factories.ledger import a_sale, post, ugx
 from tests.factories.payouts import ScriptedRail
+from tests.factories.tenants import make_tenant
 
 SETTLED = ("--settled", "mtn", "96500", "UGX", "S1")
 LINE = "{},,{{}},Successful,Settlement,{},UGX,0"
@@ -130,6 +132,29 @@ async def test_money_waits_until_it_is_settled_whoever_s_books_it_is_in(
     assert [(item.check, item.books_of, item.found) for item in await house.run()] == [
         (CheckName.AGED_CLEARING, None, left)
     ] * (left is not None)
+
+
+@pytest.mark.parametrize(("settled", "left"), [("100000", 60_000), ("130000", 30_000)])
+async def test_one_settlement_is_of_many_organizers_sales(
+    house: House, clock: SettableClock, settled: str, left: int
+) -> None:
+    neighbour = await make_tenant(house.services)
+    sale = replace(a_sale("T7", organizer=54_100), provider="mtn")
+    await post(house.services, neighbour, postings.capture(sale))
+    await _say(house, "--settled", "mtn", settled, "UGX", "S1")
+    clock.advance(8 * _DAY_MS)
+    waiting = [item for item in await house.run() if item.check is CheckName.AGED_CLEARING]
+    assert [(item.books_of, item.found) for item in waiting] == [(None, left)]
+
+
+async def test_what_is_transferred_to_our_bank_waits_for_nobody(
+    house: House, clock: SettableClock
+) -> None:
+    sale = replace(a_sale("T7"), provider="bank")
+    await post(house.services, house.tenant, postings.capture(sale))
+    await _say(house, "--settled", "mtn", "100000", "UGX", "S1")
+    clock.advance(8 * _DAY_MS)
+    assert [item for item in await house.run() if item.check is CheckName.AGED_CLEARING] == []
 
 
 async def test_what_was_settled_is_the_oldest(house: House, clock: SettableClock) -> None:
