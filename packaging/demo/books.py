@@ -7,11 +7,18 @@ from typing import Final
 
 from organizer import Json, Organizer
 from processes import ServerProcess
+from rails import FLOAT
 from report import Report, Step, Table
 from sales import sold_by_rail
 
 _BALANCED: Final = "0"
 _CHECKED: Final = ("check", "verdict", "found")
+_CURRENCY: Final = "UGX"
+_FILLED: Final = ("mtn", str(FLOAT), _CURRENCY, "FT26330XQ71")
+_SETTLING: Final = "pesapal"
+_SETTLED_AS: Final = "ST-2026-11-26"
+_BOOKED: Final = "booked"
+_NOTHING: Final = "0 drifts, 0 notes"
 
 
 def close_books(organizer: Organizer, server: ServerProcess, report: Report) -> None:
@@ -23,10 +30,29 @@ def close_books(organizer: Organizer, server: ServerProcess, report: Report) -> 
     for currency, amounts in _by_currency(balances).items():
         step = Step(f"trial balance in {currency}", _BALANCED, str(sum(amounts)))
         report.add(step, sys.stdout)
-    reconciled = server.run("reconcile")
-    checks = tuple(map(_check, reconciled.stdout.splitlines()[1:]))
+    _reconcile(balances, server, report)
+
+
+def _reconcile(balances: Sequence[Json], server: ServerProcess, report: Report) -> None:
+    """Say what went from our bank to a float, and what came to it from a provider; then compare."""
+    clearing = f"provider_clearing:{_SETTLING}"
+    held = [row["balance"] for row in balances if row["account"] == clearing]
+    settled = (_SETTLING, str(sum(held)), _CURRENCY, _SETTLED_AS)
+    reconciled = server.run("reconcile", "--top-up", *_FILLED, "--settled", *settled)
+    lines = reconciled.stdout.splitlines()
+    for title, (provider, amount, currency, reference) in (
+        ("a float filled from the bank", _FILLED),
+        ("money settled to the bank", settled),
+    ):
+        said = next((line for line in lines if line.startswith(f"{reference}: ")), "")
+        name = f"{title}, {provider}, {currency} {int(amount):,}"
+        report.add(Step(name, _BOOKED, said.rpartition(": ")[2]), sys.stdout)
+    begun = next((at for at, line in enumerate(lines) if line.startswith("run ")), len(lines))
+    checks = tuple(map(_check, lines[begun + 1 :]))
     report.tables.append(Table("Reconciliation", _CHECKED, checks))
-    report.check("reconciliation finds no drift", sys.stdout, held=reconciled.returncode == 0)
+    agrees = bool(checks) and all(found == _NOTHING for _, _, found in checks)
+    held_up = reconciled.returncode == 0 and agrees
+    report.check("reconciliation finds no drift and notes nothing", sys.stdout, held=held_up)
 
 
 def _check(line: str) -> tuple[str, str, str]:

@@ -58,9 +58,12 @@ def _by_transfer(order: Json, control: str) -> None:
     checked(httpx.post(f"{control}/transfers", json=transfer))
 
 
+FLOAT: Final = 5_000_000
+"""What MTN's sandbox holds for payouts: somebody filled it from the bank, in UGX."""
 _APPROVES: Final = ("--approve",)
+_FILLED: Final = ("--float", str(FLOAT))
 RAILS: Final = (
-    Rail("mtn", "MTN MoMo", _APPROVES, "+256772000001", _by_itself),
+    Rail("mtn", "MTN MoMo", (*_APPROVES, *_FILLED), "+256772000001", _by_itself),
     Rail("airtel", "Airtel Money", _APPROVES, "+256752000002", _by_itself),
     Rail("pesapal", "Pesapal, on its page", (), "+256782000003", _on_page("phone")),
     Rail("flutterwave", "card, on Flutterwave's page", (), "+256702000004", _on_page("card")),

@@ -4,6 +4,7 @@ kept balances.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +21,15 @@ from sync_server.ledger.rules import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class PostedAmount:
+    """What a transaction moved on accounts of one kind."""
+
+    key: str
+    amount: Money
+    occurred_at: datetime
+
+
 async def sums_of_books(session: AsyncSession) -> list[tuple[UUID, str, int]]:
     """Add up every organizer's books in each currency; needs the worker's transaction."""
     return [(row.organizer_id, row.currency, row.total) for row in await repository.sums(session)]
@@ -29,8 +39,18 @@ async def posted_amounts(
     session: AsyncSession, organizer_id: UUID, kind: TransactionKind, account: AccountKind
 ) -> Mapping[str, Money]:
     """Give what transactions of a kind moved on accounts of a kind, by their keys."""
+    posted = await list_posted(session, organizer_id, kind, account)
+    return {each.key: each.amount for each in posted}
+
+
+async def list_posted(
+    session: AsyncSession, organizer_id: UUID, kind: TransactionKind, account: AccountKind
+) -> list[PostedAmount]:
+    """Give the same with its times."""
     rows = await repository.posted(session, organizer_id, kind, account)
-    return {row.idem_key: Money(row.amount, row.currency) for row in rows}
+    return [
+        PostedAmount(row.idem_key, Money(row.amount, row.currency), row.occurred_at) for row in rows
+    ]
 
 
 async def open_accounts(
@@ -46,6 +66,18 @@ async def entries_of_account(
 ) -> list[tuple[int, datetime]]:
     rows = await repository.entries_of_account(session, organizer_id, account, currency)
     return [(row.amount, row.occurred_at) for row in rows]
+
+
+async def moved_a_day(
+    session: AsyncSession, kind: AccountKind
+) -> Mapping[tuple[str, str], list[tuple[int, datetime]]]:
+    """Add up each day's debits, and its credits, on every account of a kind over all books, by the
+    account's name and currency, each sum at its last moment; needs the worker's transaction.
+    """
+    sums: dict[tuple[str, str], list[tuple[int, datetime]]] = defaultdict(list)
+    for row in await repository.moved_a_day(session, kind):
+        sums[row.account, row.currency].append((row.amount, row.occurred_at))
+    return sums
 
 
 async def booked_on(session: AsyncSession, *accounts: Account) -> dict[str, int]:

@@ -13,12 +13,12 @@ _SUMS = """
     GROUP BY organizer_id, currency ORDER BY organizer_id, currency
 """
 _POSTED = """
-    SELECT t.idem_key, e.currency, abs(sum(e.amount))::bigint AS amount
+    SELECT t.idem_key, t.occurred_at, e.currency, abs(sum(e.amount))::bigint AS amount
     FROM finance_txns AS t
     JOIN finance_entries AS e ON e.organizer_id = t.organizer_id AND e.txn_id = t.id
     WHERE t.organizer_id = :organizer_id AND t.kind = :kind
       AND split_part(e.account, ':', 1) = :account
-    GROUP BY t.idem_key, e.currency
+    GROUP BY t.idem_key, t.occurred_at, e.currency
 """
 _OPEN_ACCOUNTS = """
     SELECT organizer_id, account, currency FROM finance_entries
@@ -30,6 +30,15 @@ _ENTRIES = """
     SELECT e.amount, t.occurred_at FROM finance_entries AS e
     JOIN finance_txns AS t ON t.organizer_id = e.organizer_id AND t.id = e.txn_id
     WHERE e.organizer_id = :organizer_id AND e.account = :account AND e.currency = :currency
+"""
+_MOVED_A_DAY = """
+    SELECT e.account, e.currency, sum(e.amount)::bigint AS amount,
+        max(t.occurred_at) AS occurred_at
+    FROM finance_entries AS e
+    JOIN finance_txns AS t ON t.organizer_id = e.organizer_id AND t.id = e.txn_id
+    WHERE split_part(e.account, ':', 1) = :kind
+    GROUP BY e.account, e.currency, e.amount > 0, date_trunc('day', t.occurred_at, 'UTC')
+    ORDER BY e.account, e.currency
 """
 _BOOKED = """
     SELECT currency, sum(amount)::bigint AS amount FROM finance_entries
@@ -77,6 +86,10 @@ async def entries_of_account(
 ) -> Sequence[Any]:
     values = {"organizer_id": organizer_id, "account": account, "currency": currency}
     return (await session.execute(text(_ENTRIES), values)).all()
+
+
+async def moved_a_day(session: AsyncSession, kind: str) -> Sequence[Any]:
+    return (await session.execute(text(_MOVED_A_DAY), {"kind": kind})).all()
 
 
 async def booked(session: AsyncSession, accounts: Sequence[str]) -> Sequence[Any]:

@@ -136,12 +136,17 @@ def provider_fee_borne_by_organizer(
     return Transaction(TransactionKind.PROVIDER_FEE, f"provider_fee:{provider}:{reference}", lines)
 
 
+def settlement_key(provider: str, reference: str) -> str:
+    """Under which a settlement is posted: a reference is the same in whatever case it is typed."""
+    return f"settlement:{provider}:{reference.upper()}"
+
+
 def settlement(provider: str, reference: str, bank: str, amount: Money) -> Transaction:
     """A provider paid what it held to our bank account."""
     lines = lines_of(
         debit(Account(AccountKind.BANK, bank), amount), credit(provider_clearing(provider), amount)
     )
-    return Transaction(TransactionKind.SETTLEMENT, f"settlement:{provider}:{reference}", lines)
+    return Transaction(TransactionKind.SETTLEMENT, settlement_key(provider, reference), lines)
 
 
 def release(event_id: UUID, sequence: int, amount: Money) -> Transaction:

@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.money import Money
-from sync_server.ledger import books
+from sync_server.ledger import books, postings
 from sync_server.ledger import service as ledger
-from sync_server.ledger.rules import Account, AccountKind, TransactionKind
+from sync_server.ledger.rules import PLATFORM, Account, AccountKind, TransactionKind
 from sync_server.orders import books as orders
 from sync_server.payments import books as payments
 from sync_server.payments.books import NamedMovement
@@ -31,6 +31,7 @@ from sync_server.reconciliation.matching import (
 from sync_server.reconciliation.models import StoredLine
 from sync_server.reconciliation.orders import paid_orders_have_money, tickets_have_orders
 from sync_server.reconciliation.rules import CheckName, Item
+from sync_server.reconciliation.settlements import settlements_agree, settlements_arrived
 from sync_server.tickets import books as tickets
 
 STATEMENTS_LOOKED_AT: Final = timedelta(days=35)
@@ -124,8 +125,17 @@ async def _posted(
 async def check_statements(session: AsyncSession, now: datetime) -> list[Item]:
     """What providers say moved against what we hold that moved."""
     items: list[Item] = []
+    settled = await books.list_posted(
+        session, PLATFORM, TransactionKind.SETTLEMENT, AccountKind.BANK
+    )
     for provider in await list_providers(session):
-        items += statement_agrees(provider, *await gather_statement(session, provider, now))
+        lines, movements = await gather_statement(session, provider, now)
+        items += statement_agrees(provider, lines, movements)
+        if provider is Provider.BANK:
+            items += settlements_arrived(settled, lines)
+        else:
+            named = await repository.settlement_references(session, provider)
+            items += settlements_agree(provider, lines, settled, named)
         kept = await repository.fees_kept(session, provider)
         booked = await books.booked_on(
             session,
@@ -145,22 +155,43 @@ async def gather_statement(
     session: AsyncSession, provider: Provider, now: datetime
 ) -> tuple[list[StatementLine], list[Movement]]:
     """Give a provider's lines of late, and every movement that they may be about."""
-    rows = await repository.lines_since(session, provider, now - STATEMENTS_LOOKED_AT)
+    lines = await gather_lines(session, provider, now)
     since, until = now - STATEMENTS_LOOKED_AT - _PAID_BEFORE, now + EDGE
     movements = [
         *await payments.list_movements(session, provider, since, until),
         *await payouts.list_movements(session, provider, since, until),
     ]
-    return [_line(row) for row in rows], [_movement(each) for each in movements]
+    return lines, [_movement(each) for each in movements]
+
+
+async def gather_lines(
+    session: AsyncSession, provider: Provider, now: datetime
+) -> list[StatementLine]:
+    rows = await repository.lines_since(session, provider, now - STATEMENTS_LOOKED_AT)
+    return [_line(row) for row in rows]
 
 
 async def check_aged_clearing(session: AsyncSession, now: datetime) -> list[Item]:
+    """What waits in each of the books, but for clearing: captures stand in the organizers' books
+    and settlements in the platform's, so all books are one there.
+    """
     items: list[Item] = []
-    for place in await books.open_accounts(session, list(rules.AGED_AFTER)):
+    in_one_book = [kind for kind in rules.AGED_AFTER if kind is not AccountKind.PROVIDER_CLEARING]
+    for place in await books.open_accounts(session, in_one_book):
         found = await books.entries_of_account(session, *place)
-        entries = [rules.ClearingEntry(*each) for each in found]
-        items += rules.aged(rules.ClearingAccount(*place), entries, now)
+        items += _aged(rules.ClearingAccount(*place), found, now)
+    in_all = await books.moved_a_day(session, AccountKind.PROVIDER_CLEARING)
+    for (name, currency), found in in_all.items():
+        # What is transferred to our bank is there at once, and nobody settles it.
+        if name != postings.provider_clearing(Provider.BANK).name:
+            items += _aged(rules.ClearingAccount(None, name, currency), found, now)
     return items
+
+
+def _aged(
+    account: rules.ClearingAccount, found: Sequence[tuple[int, datetime]], now: datetime
+) -> list[Item]:
+    return rules.aged(account, [rules.ClearingEntry(*each) for each in found], now)
 
 
 CHECKS: Final[tuple[Check, ...]] = (

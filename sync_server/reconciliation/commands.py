@@ -17,7 +17,12 @@ from sync_server.reconciliation.fees import book_fees
 from sync_server.reconciliation.rules import Item, Severity
 from sync_server.reconciliation.service import RunReport, RunSource
 from sync_server.reconciliation.statements import FILE_BYTES_MAX
-from sync_server.reconciliation.top_ups import book_top_up, top_up_of
+from sync_server.reconciliation.transfers import (
+    book_settlement,
+    book_settlements,
+    book_top_up,
+    transfer_of,
+)
 
 _WIDTH: Final = 18
 
@@ -53,6 +58,19 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="post that a provider's float was filled from our bank; a reference posts once",
     )
     command.add_argument(
+        "--settled",
+        nargs=4,
+        action="append",
+        default=[],
+        metavar=("PROVIDER", "AMOUNT", "CURRENCY", "REFERENCE"),
+        help="post that a provider paid what it held to our bank; a reference posts once",
+    )
+    command.add_argument(
+        "--book-settlements",
+        action="store_true",
+        help="post what providers' statements say they paid to our bank",
+    )
+    command.add_argument(
         "--account", default=service.OUR_ACCOUNT, help="which of our accounts the statements are of"
     )
 
@@ -69,13 +87,17 @@ async def run(services: Services, arguments: argparse.Namespace) -> CommandRepor
         except (OSError, ValueError, StatementUnreadableError) as error:
             return CommandReport((*lines, f"{path}: {error}"), well=False)
         lines.append(f"{path}: {imported.lines} lines, {imported.new} of them new")
-    for provider, amount, currency, reference in arguments.top_up:
+    said = [(book_top_up, words) for words in arguments.top_up]
+    said += [(book_settlement, words) for words in arguments.settled]
+    for book, words in said:
+        reference = words[-1]
         try:
-            wanted = top_up_of(provider, amount, currency, reference)
-            is_new = await book_top_up(services, wanted)
+            is_new = await book(services, transfer_of(*words))
         except (ValueError, ReplayDiffersError) as error:
             return CommandReport((*lines, f"{reference}: {error}"), well=False)
         lines.append(f"{reference}: {'booked' if is_new else 'booked before'}")
+    if arguments.book_settlements:
+        lines.append(f"{await book_settlements(services)} settlements booked")
     if arguments.book_fees:
         lines.append(f"{await book_fees(services)} fees booked")
     report = await service.run(services, RunSource.OPERATOR)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from sync_server.kit.models import Base
 from sync_server.kit.pagination import PageRequest
+from sync_server.payments.statements import LineKind
 from sync_server.reconciliation.models import ReconItem, ReconRun, StatementFile, StoredLine
 
 _ROWS_AT_ONCE = 1_000
@@ -64,6 +65,16 @@ async def lines_since(
         .order_by(StoredLine.booked_at, StoredLine.line_key)
     )
     return (await session.scalars(query)).all()
+
+
+async def settlement_references(session: AsyncSession, provider: str) -> Sequence[str]:
+    """Give those of every settlement that a provider's statements named at any time."""
+    query = select(StoredLine.provider_reference).where(
+        StoredLine.provider == provider,
+        StoredLine.kind == LineKind.SETTLEMENT,
+        StoredLine.provider_reference.is_not(None),
+    )
+    return [name for name in await session.scalars(query) if name is not None]
 
 
 async def fees_kept(session: AsyncSession, provider: str) -> dict[str, int]:

@@ -169,7 +169,9 @@ class ClearingEntry:
 
 @dataclass(frozen=True, slots=True)
 class ClearingAccount:
-    organizer_id: UUID
+    """Of one organizer's books; of all together where it names none."""
+
+    organizer_id: UUID | None
     name: str
     currency: str
 

@@ -40,7 +40,6 @@ CLIENT_SECRET: Final = "sandbox-secret"  # noqa: S105 - opens nothing but this
 CALLBACK_KEY: Final = "sandbox-callback-key"
 PIN: Final = "4321"
 TOKEN_SECONDS: Final = 180
-BALANCE: Final = "10,000,000.00"
 NATIONAL_DIGITS: Final = 9
 _KEY_BITS: Final = 1_024
 _STATES: Final = {
@@ -189,7 +188,8 @@ class AirtelSandbox:
     async def _balance(self, request: Request) -> Response:
         refused = self._refused(request)
         currency = request.headers.get("x-currency", "")
-        balance = {"balance": BALANCE, "currency": currency, "account_status": "Active"}
+        held = f"{self.engine.float_held(currency):,.2f}"
+        balance = {"balance": held, "currency": currency, "account_status": "Active"}
         return refused or _said("DP02100000001", data=balance)
 
     async def _user(self, request: Request) -> Response:

@@ -47,6 +47,8 @@ class Booking:
     return_reason: str = ""
     is_reversal: bool = False
     charges: Decimal = Decimal(0)
+    tells_charges_within: bool = False
+    """Whether they stand in the entry's transaction, as some banks have them, or beside it."""
 
     @property
     def entry_amount(self) -> Decimal:
@@ -185,9 +187,14 @@ def _put_entry(parent: Element, booking: Booking) -> None:
     family = _put(domain, "Fmly")
     _put(family, "Cd", "RCDT" if booking.is_credit else "ICDT")
     _put(family, "SubFmlyCd", "DMCT")
-    if booking.charges:
-        _put(entry, "Chrgs/TtlChrgsAndTaxAmt", f"{booking.charges:f}", Ccy=booking.currency)
+    if not booking.tells_charges_within:
+        _put_charges(entry, booking)
     _put_details(_put(entry, "NtryDtls/TxDtls"), booking)
+
+
+def _put_charges(parent: Element, booking: Booking) -> None:
+    if booking.charges:
+        _put(parent, "Chrgs/TtlChrgsAndTaxAmt", f"{booking.charges:f}", Ccy=booking.currency)
 
 
 def _put_details(details: Element, booking: Booking) -> None:
@@ -196,6 +203,8 @@ def _put_details(details: Element, booking: Booking) -> None:
     _put(references, "EndToEndId", booking.end_to_end_id or "NOTPROVIDED")
     _put(details, "Amt", f"{booking.amount:f}", Ccy=booking.currency)
     _put(details, "CdtDbtInd", "CRDT" if booking.is_credit else "DBIT")
+    if booking.tells_charges_within:
+        _put_charges(details, booking)
     if booking.note or booking.structured_reference:
         remittance = _put(details, "RmtInf")
         if booking.note:

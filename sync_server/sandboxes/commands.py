@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from shared.clock import system_clock
 from sync_server.sandboxes import airtel, flutterwave, mtn, pesapal
-from sync_server.sandboxes.engine import Engine
+from sync_server.sandboxes.engine import FLOAT, Engine
 from sync_server.sandboxes.openid_provider import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -93,6 +93,17 @@ def _add_payer_argument(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_network_arguments(command: argparse.ArgumentParser) -> None:
+    _add_payer_argument(command)
+    command.add_argument(
+        "--float", type=int, default=FLOAT, help="what its float holds before any disbursement"
+    )
+
+
+def _engine_of_network(arguments: argparse.Namespace) -> Engine:
+    return Engine(approves_by_itself=arguments.approve, opening_float=arguments.float)
+
+
 def _build_pesapal(settings: Settings, arguments: argparse.Namespace, address: str) -> Stand:
     refuse_in_production(settings)
     engine = Engine(approves_by_itself=arguments.approve)
@@ -118,7 +129,7 @@ def _build_flutterwave(settings: Settings, arguments: argparse.Namespace, addres
 
 def _build_airtel(settings: Settings, arguments: argparse.Namespace, address: str) -> Stand:
     refuse_in_production(settings)
-    engine = Engine(approves_by_itself=arguments.approve)
+    engine = _engine_of_network(arguments)
     engine.webhook_url = f"{settings.public_url}/api/public/payments/airtel"
     pointers = {
         "ZERAKET_AIRTEL_BASE_URL": address,
@@ -161,7 +172,7 @@ def _build_bank(settings: Settings, arguments: argparse.Namespace, _address: str
 
 def _build_mtn(settings: Settings, arguments: argparse.Namespace, address: str) -> Stand:
     refuse_in_production(settings)
-    engine = Engine(approves_by_itself=arguments.approve)
+    engine = _engine_of_network(arguments)
     keys = mtn.SUBSCRIPTION_KEYS
     pointers = {
         "ZERAKET_MTN_BASE_URL": address,
@@ -181,7 +192,7 @@ _SANDBOXES: Final[Mapping[str, Sandbox]] = {
     "flutterwave": Sandbox(
         "stand in for Flutterwave", 8095, _add_payer_argument, _build_flutterwave
     ),
-    "airtel": Sandbox("stand in for Airtel Money", 8092, _add_payer_argument, _build_airtel),
+    "airtel": Sandbox("stand in for Airtel Money", 8092, _add_network_arguments, _build_airtel),
     "bank": Sandbox("stand in for a bank", 8093, _add_bank_arguments, _build_bank),
-    "mtn": Sandbox("stand in for MTN MoMo", 8091, _add_payer_argument, _build_mtn),
+    "mtn": Sandbox("stand in for MTN MoMo", 8091, _add_network_arguments, _build_mtn),
 }

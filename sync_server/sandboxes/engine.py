@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -24,6 +25,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SLOW_SECONDS_MAX: Final = 60
+FLOAT: Final = 10_000_000
+"""What a merchant's account for disbursements holds at first, in each currency."""
 CONTROL: Final = "/__sandbox"
 _LIMITS: Final = httpx.Limits(max_keepalive_connections=0)
 _HTML: Final = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -216,6 +219,7 @@ class Engine:
     movements: dict[str, Movement] = field(default_factory=dict)
     approves_by_itself: bool = False
     """Whether a payer at the other end says yes at once, as in the demonstration."""
+    opening_float: int = FLOAT
     offset_ms: int = 0
     """How far the sandbox's clock was moved on."""
     webhook_url: str | None = None
@@ -246,6 +250,19 @@ class Engine:
 
     async def _approve(self, movement: Movement) -> None:
         await self.settle(movement.reference, MovementState.SUCCEEDED)
+
+    def float_held(self, currency: str) -> Decimal:
+        """What disbursements that arrived have left of the float. No network documents which
+        account a refund leaves: here it is what was collected, as our books have it.
+        """
+        gone = (
+            Decimal(movement.amount)
+            for movement in self.movements.values()
+            if movement.operation is Operation.DISBURSE
+            and movement.state is MovementState.SUCCEEDED
+            and movement.currency == currency
+        )
+        return self.opening_float - sum(gone, Decimal(0))
 
     def said_of(self, movement: Movement) -> tuple[str, str]:
         """Amount and currency as a status read gives them, which the dial may change."""

@@ -33,7 +33,6 @@ API_USER: Final = "c72025f5-5cd1-4630-99e4-8ba4722fad56"
 API_KEY: Final = "sandbox-api-key"
 TOKEN_SECONDS: Final = 3_600
 ONGOING_SECONDS: Final = 30
-FLOAT: Final = "10000000"
 _AMOUNT: Final = re.compile(r"^\d+(\.\d{1,2})?$")
 _NOTE: Final = re.compile(r"^[^']{0,160}$")
 _STATES: Final = {
@@ -230,7 +229,8 @@ class MtnSandbox:
     async def _balance(self, request: Request) -> Response:
         refused = self._refused(request, request.path_params["product"])
         currency = request.query_params.get("currency", "UGX")
-        return refused or JSONResponse({"availableBalance": FLOAT, "currency": currency})
+        held = f"{self.engine.float_held(currency):f}"
+        return refused or JSONResponse({"availableBalance": held, "currency": currency})
 
     async def _active(self, request: Request) -> Response:
         refused = self._refused(request, request.path_params["product"])

@@ -88,6 +88,18 @@ async def test_the_float_is_told(rail: RunningRail) -> None:
     assert balance == rail.money(10_000_000)
 
 
+@pytest.mark.parametrize(
+    ("state", "left"), [(MovementState.SUCCEEDED, 9_995_000), (MovementState.FAILED, 10_000_000)]
+)
+async def test_the_float_falls_with_what_arrived(
+    rail: RunningRail, state: MovementState, left: int
+) -> None:
+    request = rail.disbursement()
+    await rail.disburser.disburse(request)
+    await rail.engine.settle(request.reference, state)
+    assert await rail.disburser.read_balance(rail.rail.currency) == rail.money(left)
+
+
 @called
 async def test_a_holder_is_not_told_where_the_rail_is_away(rail: RunningRail) -> None:
     rail.engine.dial.turn(Operation.READ, Fault.UNAVAILABLE)

@@ -1,11 +1,14 @@
 """Fees that statements name are booked once each, in the books of what they were kept of."""
 
+from decimal import Decimal
+
 import pytest
 from sqlalchemy import text
 
 from shared.clock import SettableClock
 from shared.ids import OrganizerId
 from sync_server.kit.claims import WORKER
+from sync_server.kit.instants import instant
 from sync_server.ledger import service as ledger
 from sync_server.ledger.postings import Shares
 from sync_server.ledger.rules import PLATFORM
@@ -15,6 +18,8 @@ from sync_server.payments.statements import LineKind, StatementLine
 from sync_server.reconciliation import service
 from sync_server.reconciliation.fees import book_fees
 from sync_server.reconciliation.rules import ItemFinding
+from sync_server.sandboxes.bank_files import Booking, Day, statement
+from sync_server.sandboxes.schemas import schema_faults
 from tests.factories.house import House, a_statement, change
 from tests.factories.ledger import balances, ugx
 
@@ -110,6 +115,31 @@ async def test_what_is_of_nobody_is_the_platforms(house: House, kind: LineKind) 
     booked = await _of_platform(house)
     assert booked == {"provider_fee:bank": 1_200, "provider_clearing:bank": -1_200}
     assert await house.drifted() == []
+
+
+@pytest.mark.parametrize("within", [False, True])
+async def test_what_a_bank_charges_for_a_transfer_of_ours_is_booked_wherever_it_stands(
+    house: House, clock: SettableClock, within: bool
+) -> None:
+    now = instant(clock.now_ms())
+    transfer = Booking(
+        bank_reference="SB1",
+        amount=Decimal(70_000),
+        currency="UGX",
+        is_credit=False,
+        on=now.date(),
+        charges=Decimal(1_200),
+        tells_charges_within=within,
+    )
+    content = statement(Day("ST1", 1, "9", "UGX", Decimal(100_000), [transfer]), now)
+    assert schema_faults(content) == ()
+    for name in ("a file", "the file again"):
+        await service.import_statement(house.services, Provider.BANK, "main", name, content)
+    assert [await book_fees(house.services) for _ in range(2)] == [1, 0]
+    assert await _of_platform(house) == {
+        "provider_fee:bank": 1_200,
+        "provider_clearing:bank": -1_200,
+    }
 
 
 async def test_what_nobody_has_explained_is_not_booked(house: House, clock: SettableClock) -> None:

@@ -220,6 +220,7 @@ BY_THEMSELVES = {
     "event_keys.create",
     "float.top_up",
     "scanner_session.stale",
+    "settlement.book",
     "server.start",
     "server.stop",
 }

@@ -1,7 +1,7 @@
 """A bank's statement as reconciliation reads all statements; pure.
 
-A payment is named by the reference that its buyer wrote, a payout by our own. What came back of a
-payout, and what names neither, is left to people.
+A payment is named by the reference that its buyer wrote, a payout by our own. What came and names
+none may be what a provider settled. What came back of a payout, and the rest, is left to people.
 """
 
 from datetime import UTC, datetime, time, timedelta, timezone
@@ -40,7 +40,8 @@ def _kind(movement: BankMovement) -> LineKind:
     if movement.is_return:
         return LineKind.OTHER
     if movement.side is Side.CREDIT:
-        return LineKind.COLLECTION if movement.payment_reference else LineKind.OTHER
+        # What came and names no payment may be what a provider settled; nobody else pays us.
+        return LineKind.COLLECTION if movement.payment_reference else LineKind.SETTLEMENT
     return LineKind.DISBURSEMENT if _ours(movement.end_to_end_id) else LineKind.OTHER
 
 

@@ -256,8 +256,7 @@ def _balance(element: Element) -> Balance:
 
 def _entry(element: Element) -> Entry:
     amount = _money(demanded(element, "Amt"))
-    charges = find(element, "Chrgs/TtlChrgsAndTaxAmt")
-    told = None if charges is None else _money(charges)
+    told = _charges_told(element)
     dated = find(element, "BookgDt")
     day = find(element, "ValDt") if dated is None else dated
     return Entry(
@@ -270,6 +269,14 @@ def _entry(element: Element) -> Entry:
         charges=told,
         details=_details(element, amount, told),
     )
+
+
+def _charges_told(entry: Element) -> Money | None:
+    """A bank tells what it kept beside an entry, or beside the one transaction that it is."""
+    found = find_all(entry, "NtryDtls/TxDtls")
+    places = (entry, *found) if len(found) == 1 else (entry,)
+    told = (find(place, "Chrgs/TtlChrgsAndTaxAmt") for place in places)
+    return next((_money(each) for each in told if each is not None), None)
 
 
 def _details(entry: Element, amount: Money, charges: Money | None) -> tuple[EntryDetail, ...]:

@@ -39,7 +39,7 @@ def line_of(*, is_credit: bool, **names: str | bool) -> StatementLine:
     ("is_credit", "names", "kind", "reference", "theirs"),
     [
         (True, {"structured_reference": NAMED}, K.COLLECTION, None, NAMED),
-        (True, {}, K.OTHER, None, "SB1"),
+        (True, {}, K.SETTLEMENT, None, "SB1"),
         (False, {"end_to_end_id": end_to_end_id(OURS)}, K.DISBURSEMENT, OURS, "SB1"),
         (False, {"end_to_end_id": "of somebody else"}, K.OTHER, None, "SB1"),
         (

@@ -45,6 +45,7 @@ bookings = st.builds(
     return_reason=st.sampled_from(["", "AC04"]),
     is_reversal=st.booleans(),
     charges=st.integers(0, 10_000).map(Decimal),
+    tells_charges_within=st.booleans(),
 )
 
 
@@ -140,9 +141,12 @@ def test_lines_that_look_alike_are_two() -> None:
     assert len({movement.key for movement in file.movements}) == 2
 
 
-def test_charges_are_told_beside_what_was_sent() -> None:
-    booked = a_booking(is_credit=False, charges=Decimal(3_000))
-    (movement,) = read(notification("NT1", "9", [booked], NOW)).movements
+@pytest.mark.parametrize("within", [False, True])
+def test_charges_are_told_beside_what_was_sent(within: bool) -> None:
+    booked = a_booking(is_credit=False, charges=Decimal(3_000), tells_charges_within=within)
+    content = notification("NT1", "9", [booked], NOW)
+    assert schema_faults(content) == ()
+    (movement,) = read(content).movements
     assert (movement.amount, movement.charges) == (Money(5_000, "UGX"), Money(3_000, "UGX"))
 
 
@@ -191,6 +195,13 @@ PLAIN = '<Amt Ccy="UGX">1,503,000.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts>BOOK</
             [1_500_000],
         ),
         (f"{PLAIN}<NtryDtls><TxDtls><Refs/></TxDtls></NtryDtls>", [1_503_000]),
+        (
+            (
+                f'{PLAIN}<NtryDtls><TxDtls><Chrgs><TtlChrgsAndTaxAmt Ccy="UGX">3000'
+                "</TtlChrgsAndTaxAmt></Chrgs></TxDtls></NtryDtls>"
+            ),
+            [1_500_000],
+        ),
         # What its payer gave in another currency is not what came.
         (
             f'{PLAIN}<NtryDtls><TxDtls><Amt Ccy="GBP">310</Amt></TxDtls></NtryDtls>',

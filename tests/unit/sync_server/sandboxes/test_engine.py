@@ -48,6 +48,25 @@ def test_every_fault_befalls_one_kind_of_thing() -> None:
     assert not OF_ANSWERS & OF_CALLBACKS
 
 
+@pytest.mark.parametrize(
+    ("operation", "state", "currency", "left"),
+    [
+        (Op.DISBURSE, MovementState.SUCCEEDED, "UGX", "4250"),
+        (Op.DISBURSE, MovementState.PENDING, "UGX", "5000"),
+        (Op.DISBURSE, MovementState.REVERSED, "UGX", "5000"),
+        (Op.DISBURSE, MovementState.SUCCEEDED, "KES", "5000"),
+        (Op.COLLECT, MovementState.SUCCEEDED, "UGX", "5000"),
+        (Op.REFUND, MovementState.SUCCEEDED, "UGX", "5000"),
+    ],
+)
+def test_a_float_falls_with_disbursements_that_arrived(
+    operation: Operation, state: MovementState, currency: str, left: str
+) -> None:
+    engine = Engine(opening_float=5_000)
+    engine.movements["A"] = Movement("A", operation, "750", currency, state)
+    assert f"{engine.float_held('UGX'):f}" == left
+
+
 def test_a_dial_gives_its_faults_in_order_and_once() -> None:
     dial = Dial()
     dial.turn(Op.COLLECT, F.HTML_ERROR, 2)
