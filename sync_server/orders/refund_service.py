@@ -53,6 +53,7 @@ async def refund_order(
             reason=wanted.reason,
             asked_by=caller.user_id,
             key=request.key or "",
+            request_hash=request.request_hash,
         ),
     )
     return refund_shown(made)
@@ -92,6 +93,7 @@ async def retry_refund(
         reason=wanted.reason,
         asked_by=admin_id,
         key=request.key or "",
+        request_hash=request.request_hash,
         account=None if account is None else account.destination,
     )
     async with services.database.transaction(WORKER) as session:
@@ -113,6 +115,7 @@ async def settle_outside(
         reason=wanted.reason,
         settled_by=admin_id,
         key=request.key or "",
+        request_hash=request.request_hash,
     )
     async with services.database.transaction(WORKER) as session:
         made = await settle(session, services, told)

@@ -17,6 +17,7 @@ from sync_server.audit.rules import Action, Subject
 from sync_server.catalog import service as catalog
 from sync_server.catalog.rules import EventStatus
 from sync_server.kit.alarms import clear_alarm
+from sync_server.kit.idempotency import Repeat
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
 from sync_server.orders import repository
@@ -53,17 +54,21 @@ from sync_server.payments.views import PaymentFacts, RefundFacts
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Which refund, why, who asks, the request's key, and the account if one is named."""
+    """Which refund, why, who asks, the request's key and content, and the account if one is
+    named.
+    """
 
     refund_id: UUID
     reason: str
     asked_by: UUID
     key: str
+    request_hash: bytes
     account: Destination | None = field(default=None, repr=False)
 
     @property
-    def repeat_hash(self) -> bytes:
-        return sha256(f"{self.refund_id}\0{self.asked_by}\0{self.key}".encode()).digest()
+    def repeat(self) -> Repeat:
+        named = f"{self.refund_id}\0{self.asked_by}\0{self.key}"
+        return Repeat(sha256(named.encode()).digest(), self.request_hash)
 
 
 def require_usable(
@@ -84,7 +89,7 @@ async def retry(session: AsyncSession, services: Services, wanted: Retry) -> Ref
     transaction.
     """
     failed = await lock_refund(session, wanted.refund_id)
-    known = await refunds.find_repeated(session, failed.organizer_id, wanted.repeat_hash)
+    known = await refunds.find_repeated(session, failed.organizer_id, wanted.repeat)
     if known is not None:
         return known
     # Before anything is written that nobody could send.
@@ -151,7 +156,7 @@ async def _ask_again(
     account = await newest_account(session, failed.organizer_id, failed.order_id)
     if account is None and account_rail(services, failed.provider) is not None:
         raise RefundAccountNeededError
-    again = Again() if wanted is None else Again(wanted.asked_by, wanted.repeat_hash)
+    again = Again() if wanted is None else Again(wanted.asked_by, wanted.repeat)
     return await follow(session, services, order, failed, again)
 
 

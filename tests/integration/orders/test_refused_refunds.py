@@ -34,6 +34,7 @@ from tests.factories.orders import (
     tickets_by_status,
 )
 from tests.factories.rails import RunningRail
+from tests.factories.refused import three_paid
 from tests.factories.tenants import Person, Tenant, founder_caller
 from tests.plugins.postgres import ClonedDatabase
 
@@ -55,12 +56,7 @@ async def admin(services: Services, cloned_database: ClonedDatabase) -> Person:
 
 @pytest.fixture
 async def paid(shop: Services, tenant: Tenant, event_id: EventId, rail: RunningRail) -> PlacedOrder:
-    """An order of three tickets that was paid."""
-    rail.engine.dial.turn(Operation.CALLBACK, Fault.CALLBACK_MISSING, 99)
-    type_id = await put_on_sale(shop, tenant, event_id)
-    placed = await place_and_pay(shop, tenant, event_id, type_id, 3)
-    await _pay_all(shop, rail, placed)
-    return placed
+    return await three_paid(shop, rail, tenant, event_id)
 
 
 @pytest.fixture
