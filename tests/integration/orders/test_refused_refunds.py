@@ -22,6 +22,7 @@ from sync_server.payments import refunds
 from sync_server.payments.refunds import NewRefund, request_refund
 from sync_server.payments.rules import Finding, Provider, Reading, RefundState
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
+from tests.factories.alarms import open_alarms
 from tests.factories.jobs import client_of, make_admin
 from tests.factories.ledger import balances, ugx
 from tests.factories.orders import (
@@ -112,9 +113,7 @@ async def _only_refund(shop: Services, placed: PlacedOrder) -> UUID:
 
 
 async def _alarms(shop: Services) -> list[tuple[str, dict[str, Any]]]:
-    async with shop.database.reading(WORKER) as session:
-        query = text("SELECT subject, detail FROM alarms WHERE kind = :k AND cleared_at IS NULL")
-        return [(row.subject, row.detail) for row in await session.execute(query, {"k": REFUSED})]
+    return list((await open_alarms(shop, REFUSED)).items())
 
 
 async def _refused(client: httpx.AsyncClient, admin: Person) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from sync_server.payments.rules import Finding, Reading
 from sync_server.reconciliation import service as reconciliation
 from sync_server.reconciliation.rules import drifts
 from sync_server.reconciliation.service import RunSource
+from tests.factories.alarms import open_alarms
 from tests.factories.ledger import balances
 from tests.factories.orders import (
     PRICE,
@@ -37,9 +38,7 @@ _TRIGGER = "CREATE TRIGGER fail BEFORE INSERT ON admin_action_log EXECUTE FUNCTI
 
 
 async def _alarms(shop: Services) -> list[str]:
-    query = text("SELECT subject FROM alarms WHERE kind = :kind AND cleared_at IS NULL")
-    async with shop.database.reading(WORKER) as session:
-        return list(await session.scalars(query, {"kind": REFUSED}))
+    return list(await open_alarms(shop, REFUSED))
 
 
 async def _following(shop: Services, refund_id: UUID) -> list[tuple[object, ...]]:
