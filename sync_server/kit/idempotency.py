@@ -84,6 +84,13 @@ class RepeatableRequest:
     request_hash: bytes
     """Of method, path and body, so that one key cannot answer for two requests."""
 
+    def repeat_of(self, *whose: object) -> Repeat:
+        """Say how a repeat is known where rows keep that themselves: by the key, within what it is
+        good for, and by the content.
+        """
+        named = "\0".join((*map(str, whose), self.key or ""))
+        return Repeat(sha256(named.encode()).digest(), self.request_hash)
+
     async def answer_once(
         self,
         session: AsyncSession,

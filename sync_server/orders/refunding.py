@@ -7,7 +7,6 @@ again if the provider refuses.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -53,8 +52,8 @@ _UUID_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class RefundWanted:
-    """Which tickets of which order, why, who asks, and the request's key and content; without lines
-    all that are left.
+    """Which tickets of which order, why, who asks, and by which request; without lines all that are
+    left.
     """
 
     organizer_id: OrganizerId
@@ -62,13 +61,7 @@ class RefundWanted:
     lines: frozenset[int]
     reason: str
     asked_by: UUID
-    key: str
-    request_hash: bytes
-
-    @property
-    def repeat(self) -> Repeat:
-        named = f"{self.order_id}\0{self.asked_by}\0{self.key}"
-        return Repeat(sha256(named.encode()).digest(), self.request_hash)
+    repeat: Repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +128,7 @@ async def _give_cash_back(
     if is_new:
         numbers = [line.line_no for line in lines]
         await repository.mark_refunding(
-            session, order, numbers, refund_id, request_hash=wanted.request_hash
+            session, order, numbers, refund_id, request_hash=wanted.repeat.request_hash
         )
         await Fulfilment(services).end_tickets(session, event_of(order), refund_id)
         if shares.total.minor_units:

@@ -7,7 +7,6 @@ whoever was let in has had what they paid for.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -54,21 +53,13 @@ from sync_server.payments.views import PaymentFacts, RefundFacts
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Which refund, why, who asks, the request's key and content, and the account if one is
-    named.
-    """
+    """Which refund, why, who asks, by which request, and the account if one is named."""
 
     refund_id: UUID
     reason: str
     asked_by: UUID
-    key: str
-    request_hash: bytes
+    repeat: Repeat
     account: Destination | None = field(default=None, repr=False)
-
-    @property
-    def repeat(self) -> Repeat:
-        named = f"{self.refund_id}\0{self.asked_by}\0{self.key}"
-        return Repeat(sha256(named.encode()).digest(), self.request_hash)
 
 
 def require_usable(

@@ -3,7 +3,6 @@ own bank. No provider is asked; books and tickets follow as with any refund that
 """
 
 from dataclasses import dataclass
-from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,8 +21,8 @@ from sync_server.payments.views import RefundFacts
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Which refund, where its money came from and what names it there, why, who says so, and the
-    request's key and content.
+    """Which refund, where its money came from and what names it there, why, who says so, and by
+    which request.
     """
 
     refund_id: UUID
@@ -31,14 +30,7 @@ class Settlement:
     reference: str
     reason: str
     settled_by: UUID
-    key: str
-    request_hash: bytes
-
-    @property
-    def repeat(self) -> Repeat:
-        """Another than a retry's under the same key."""
-        named = f"{self.refund_id}\0{self.settled_by}\0{self.key}\0outside"
-        return Repeat(sha256(named.encode()).digest(), self.request_hash)
+    repeat: Repeat
 
 
 async def settle(session: AsyncSession, services: Services, told: Settlement) -> RefundFacts:
