@@ -15,6 +15,7 @@ from sync_server.app import Job, create_app
 from sync_server.composition import open_services
 from sync_server.realtime.callers import stop_listening
 from sync_server.settings import Settings
+from sync_server.snapshots.wakeups import stop_waking
 
 STOPPING_SECONDS_MAX: Final = 3
 
@@ -40,7 +41,9 @@ class _Server(uvicorn.Server):
     """Lets listeners go before it waits for answers to end: a stream has no end of its own."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        stop_listening(cast("FastAPI", self.config.app))
+        app = cast("FastAPI", self.config.app)
+        stop_listening(app)
+        stop_waking(app)
         await super().shutdown(sockets)
 
 

@@ -59,6 +59,23 @@ class IdempotencyKeyReusedError(ProblemError):
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """What a row keeps of the request that made it, to know that request when it comes again: whose
+    key it came under, and what it asked for.
+    """
+
+    repeat_hash: bytes
+    request_hash: bytes
+
+    def require_same(self, kept: bytes | None) -> None:
+        """Raise where the key was used for another request. What was made before that was kept is
+        what its key says.
+        """
+        if kept not in {None, self.request_hash}:
+            raise IdempotencyKeyReusedError
+
+
+@dataclass(frozen=True, slots=True)
 class RepeatableRequest:
     """A request that may come twice; without a key each is a new one."""
 
@@ -66,6 +83,13 @@ class RepeatableRequest:
     key: str | None
     request_hash: bytes
     """Of method, path and body, so that one key cannot answer for two requests."""
+
+    def repeat_of(self, *whose: object) -> Repeat:
+        """Say how a repeat is known where rows keep that themselves: by the key, within what it is
+        good for, and by the content.
+        """
+        named = "\0".join((*map(str, whose), self.key or ""))
+        return Repeat(sha256(named.encode()).digest(), self.request_hash)
 
     async def answer_once(
         self,

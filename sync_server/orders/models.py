@@ -98,7 +98,9 @@ class Order(SharedAmount, Base):
 
 
 class OrderLine(SharedAmount, Base):
-    """One ticket; `refund_id` is the refund that takes, or took, it back."""
+    """One ticket; `refund_id` is the refund that takes, or took, it back. A refund in cash has no
+    other row: what was asked for it is kept here.
+    """
 
     __tablename__ = "order_lines"
 
@@ -110,4 +112,5 @@ class OrderLine(SharedAmount, Base):
     ticket_id: Mapped[int | None]
     sealed_claim: Mapped[bytes | None] = mapped_column(deferred=True)
     refund_id: Mapped[UUID | None]
+    refund_request_hash: Mapped[bytes | None] = mapped_column(deferred=True)
     returned_at: Mapped[datetime | None]

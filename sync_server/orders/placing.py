@@ -5,14 +5,13 @@ which many buyers wait, are locked last.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sync_server.kit.claims import token_hash
-from sync_server.kit.idempotency import IdempotencyKeyReusedError
+from sync_server.kit.idempotency import IdempotencyKeyReusedError, Repeat
 from sync_server.kit.instants import instant
 from sync_server.kit.outbox import publish
 from sync_server.kit.prepared import entity
@@ -58,26 +57,17 @@ from sync_server.orders.quoting import (
 from sync_server.orders.repository import OrderedTicket
 from sync_server.payments.flow import Begun
 
-_NOBODY: Final = "box office"
-
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """Who wants what, under which key; `quoted_total` is what they were told it costs."""
+    """Who wants what, by which request; `quoted_total` is what they were told it costs."""
 
     basket: Basket
     buyer: Buyer
-    key: str
-    request_hash: bytes
+    repeat: Repeat
     quoted_total: int | None = None
     way: WayToPay | None = None
     sold_by: UUID | None = None
-
-    @property
-    def repeat_hash(self) -> bytes:
-        """A key is one buyer's, or one seller's: nobody meets another's order by chance."""
-        owner = _NOBODY if self.sold_by is None else str(self.sold_by)
-        return sha256(f"{owner}\0{self.buyer.contact}\0{self.key}".encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +133,12 @@ async def _repeated(
     session: AsyncSession, services: Services, wanted: OrderRequest
 ) -> Placed | None:
     """Give the order that was placed under the same key, if one was."""
-    known = await repository.find_repeated(session, wanted.basket.organizer_id, wanted.repeat_hash)
+    place = (wanted.basket.organizer_id, wanted.repeat.repeat_hash)
+    known = await repository.find_repeated(session, *place)
     if known is None:
         return None
     sealed = await repository.sealed_of(session, known)
-    if sealed.request_hash != wanted.request_hash:
-        raise IdempotencyKeyReusedError
+    wanted.repeat.require_same(sealed.request_hash)
     return Placed(known, open_token(services, known.id, sealed.sealed_token))
 
 
@@ -176,8 +166,8 @@ def _new_order(
         "sealed_buyer": seal_buyer(services, order_id, wanted.buyer),
         "token_hash": token_hash(token),
         "sealed_token": seal_token(services, order_id, token),
-        "repeat_hash": wanted.repeat_hash,
-        "request_hash": wanted.request_hash,
+        "repeat_hash": wanted.repeat.repeat_hash,
+        "request_hash": wanted.repeat.request_hash,
         "payment_id": None,
         "sold_by": wanted.sold_by,
         "created_at": now,

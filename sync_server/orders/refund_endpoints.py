@@ -71,23 +71,29 @@ refunds_router = ProblemRouter(
         RequestInvalidError,
     ),
 )
-_KEYED = problem_responses(IdempotencyKeyReusedError, IdempotencyKeyRequiredError)
+_KEYED = (IdempotencyKeyReusedError, IdempotencyKeyRequiredError)
+_FOLLOWING = (
+    RefundNotFoundError,
+    RefundNotFailedError,
+    RefundRetriedError,
+    LinesNotRefundableError,
+    NotRefundableError,
+    RefundTooLargeError,
+)
+"""Why no refund may follow another."""
 
 
 @router.post(
     "/orders/{order_id}/refunds",
     status_code=status.HTTP_201_CREATED,
-    responses={
-        **_KEYED,
-        **problem_responses(
-            OrderNotFoundError,
-            LinesNotRefundableError,
-            NotRefundableError,
-            RefundTooLargeError,
-            ProviderNotOfferedError,
-            IdempotencyKeyReusedError,
-        ),
-    },
+    responses=problem_responses(
+        OrderNotFoundError,
+        LinesNotRefundableError,
+        NotRefundableError,
+        RefundTooLargeError,
+        ProviderNotOfferedError,
+        *_KEYED,
+    ),
 )
 async def refund_order(
     order_id: UUID, wanted: NewRefundWanted, caller: RefundRequester, request: RequiredKey
@@ -119,23 +125,15 @@ async def list_refused_refunds(
 @refunds_router.post(
     "/{refund_id}/retry",
     status_code=status.HTTP_201_CREATED,
-    responses={
-        **_KEYED,
-        **problem_responses(
-            RefundNotFoundError,
-            RefundNotFailedError,
-            RefundRetriedError,
-            LinesNotRefundableError,
-            NotRefundableError,
-            RefundTooLargeError,
-            RefundAccountNeededError,
-            RefundAccountNotNeededError,
-            RefundAccountUnusableError,
-            RefundAccountsExhaustedError,
-            ProviderNotOfferedError,
-            IdempotencyKeyReusedError,
-        ),
-    },
+    responses=problem_responses(
+        *_FOLLOWING,
+        RefundAccountNeededError,
+        RefundAccountNotNeededError,
+        RefundAccountUnusableError,
+        RefundAccountsExhaustedError,
+        ProviderNotOfferedError,
+        *_KEYED,
+    ),
 )
 async def retry_refund(
     refund_id: UUID, wanted: RefundRetry, caller: Admin, request: RequiredKey
@@ -149,18 +147,7 @@ async def retry_refund(
 @refunds_router.post(
     "/{refund_id}/settle-outside",
     status_code=status.HTTP_201_CREATED,
-    responses={
-        **_KEYED,
-        **problem_responses(
-            RefundNotFoundError,
-            RefundNotFailedError,
-            RefundRetriedError,
-            LinesNotRefundableError,
-            NotRefundableError,
-            RefundTooLargeError,
-            IdempotencyKeyReusedError,
-        ),
-    },
+    responses=problem_responses(*_FOLLOWING, *_KEYED),
 )
 async def settle_refund_outside(
     refund_id: UUID, wanted: OutsideSettlement, caller: Admin, request: RequiredKey

@@ -52,7 +52,7 @@ async def refund_order(
             lines=wanted.lines,
             reason=wanted.reason,
             asked_by=caller.user_id,
-            key=request.key or "",
+            repeat=request.repeat_of(order_id, caller.user_id),
         ),
     )
     return refund_shown(made)
@@ -91,7 +91,7 @@ async def retry_refund(
         refund_id=refund_id,
         reason=wanted.reason,
         asked_by=admin_id,
-        key=request.key or "",
+        repeat=request.repeat_of(refund_id, admin_id),
         account=None if account is None else account.destination,
     )
     async with services.database.transaction(WORKER) as session:
@@ -112,7 +112,8 @@ async def settle_outside(
         reference=wanted.reference,
         reason=wanted.reason,
         settled_by=admin_id,
-        key=request.key or "",
+        # Not a retry's under the same key.
+        repeat=request.repeat_of("outside", refund_id, admin_id),
     )
     async with services.database.transaction(WORKER) as session:
         made = await settle(session, services, told)

@@ -7,7 +7,6 @@ again if the provider refuses.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from sync_server.audit import service as audit
 from sync_server.audit.rules import Action, Subject
 from sync_server.kit.alarms import clear_alarm
 from sync_server.kit.claims import WORKER
+from sync_server.kit.idempotency import Repeat
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
 from sync_server.ledger import service as ledger
@@ -52,8 +52,8 @@ _UUID_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class RefundWanted:
-    """Which tickets of which order, why, who asks, and the request's key; without lines all that
-    are left.
+    """Which tickets of which order, why, who asks, and by which request; without lines all that are
+    left.
     """
 
     organizer_id: OrganizerId
@@ -61,11 +61,7 @@ class RefundWanted:
     lines: frozenset[int]
     reason: str
     asked_by: UUID
-    key: str
-
-    @property
-    def repeat_hash(self) -> bytes:
-        return sha256(f"{self.order_id}\0{self.asked_by}\0{self.key}".encode()).digest()
+    repeat: Repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +101,11 @@ def refund_shown(refund: GivenBack) -> RefundShown:
 async def give_back(services: Services, wanted: RefundWanted) -> GivenBack:
     """Write a refund down, then ask the provider; a repeat gives the refund of before."""
     async with services.database.transaction(WORKER) as session:
-        made = await refunds.find_repeated(session, wanted.organizer_id, wanted.repeat_hash)
+        order = await _locked(session, wanted)
+        if order.channel == Channel.BOX_OFFICE:
+            return await _give_cash_back(session, services, order, wanted)
+        made = await refunds.find_repeated(session, wanted.organizer_id, wanted.repeat)
         if made is None:
-            order = await _locked(session, wanted)
-            if order.channel == Channel.BOX_OFFICE:
-                return await _give_cash_back(session, services, order, wanted)
             made = await _begin(session, services, order, wanted)
     if made.state is not RefundState.REQUESTED:
         return of_payment(made)
@@ -121,8 +117,9 @@ async def _give_cash_back(
 ) -> GivenBack:
     """The box office hands the money over, so nothing is waited for; a repeat finds its lines."""
     now = instant(services.clock.now_ms())
-    refund_id = UUID(bytes=wanted.repeat_hash[:_UUID_BYTES], version=4)
-    lines = await repository.lines_of_refund(session, order, refund_id)
+    refund_id = UUID(bytes=wanted.repeat.repeat_hash[:_UUID_BYTES], version=4)
+    lines, request_hash = await repository.lines_of_refund(session, order, refund_id)
+    wanted.repeat.require_same(request_hash)
     is_new = not lines
     if is_new:
         lines = chosen(await repository.lines_of(session, [order]), wanted.lines)
@@ -130,7 +127,9 @@ async def _give_cash_back(
     made = GivenBack(refund_id, RefundState.SUCCEEDED, shares.total, wanted.reason, None, now)
     if is_new:
         numbers = [line.line_no for line in lines]
-        await repository.mark_refunding(session, order, numbers, refund_id)
+        await repository.mark_refunding(
+            session, order, numbers, refund_id, request_hash=wanted.repeat.request_hash
+        )
         await Fulfilment(services).end_tickets(session, event_of(order), refund_id)
         if shares.total.minor_units:
             posting = cash_refund(refund_id, order.event_id, shares)
@@ -152,7 +151,7 @@ async def _begin(
         shares=_together(lines, order.currency),
         reason=wanted.reason,
         requested_by=wanted.asked_by,
-        repeat_hash=wanted.repeat_hash,
+        repeat=wanted.repeat,
         lines=frozenset(numbers),
     )
     await _settle_alarms(session, services, asked)

@@ -287,8 +287,14 @@ async def change_issued(
 
 
 async def mark_refunding(
-    session: AsyncSession, order: Order, line_numbers: Sequence[int], refund_id: UUID
+    session: AsyncSession,
+    order: Order,
+    line_numbers: Sequence[int],
+    refund_id: UUID,
+    *,
+    request_hash: bytes | None = None,
 ) -> None:
+    """With `request_hash` the lines are all that is kept of their refund."""
     await session.execute(
         update(OrderLine)
         .where(
@@ -296,20 +302,22 @@ async def mark_refunding(
             OrderLine.order_id == order.id,
             OrderLine.line_no.in_(line_numbers),
         )
-        .values(refund_id=refund_id)
+        .values(refund_id=refund_id, refund_request_hash=request_hash)
         .execution_options(**_UNSYNCHRONIZED),
     )
 
 
 async def lines_of_refund(
     session: AsyncSession, order: Order, refund_id: UUID
-) -> Sequence[OrderLine]:
-    query = select(OrderLine).where(
+) -> tuple[Sequence[OrderLine], bytes | None]:
+    """Give what a refund took back, and the hash of what was asked where it is kept there."""
+    query = select(OrderLine, OrderLine.refund_request_hash).where(
         OrderLine.organizer_id == order.organizer_id,
         OrderLine.order_id == order.id,
         OrderLine.refund_id == refund_id,
     )
-    return (await session.scalars(query)).all()
+    found = (await session.execute(query)).all()
+    return [row[0] for row in found], found[0][1] if found else None
 
 
 async def mark_refunded(

@@ -7,7 +7,6 @@ whoever was let in has had what they paid for.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +16,7 @@ from sync_server.audit.rules import Action, Subject
 from sync_server.catalog import service as catalog
 from sync_server.catalog.rules import EventStatus
 from sync_server.kit.alarms import clear_alarm
+from sync_server.kit.idempotency import Repeat
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
 from sync_server.orders import repository
@@ -53,17 +53,13 @@ from sync_server.payments.views import PaymentFacts, RefundFacts
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Which refund, why, who asks, the request's key, and the account if one is named."""
+    """Which refund, why, who asks, by which request, and the account if one is named."""
 
     refund_id: UUID
     reason: str
     asked_by: UUID
-    key: str
+    repeat: Repeat
     account: Destination | None = field(default=None, repr=False)
-
-    @property
-    def repeat_hash(self) -> bytes:
-        return sha256(f"{self.refund_id}\0{self.asked_by}\0{self.key}".encode()).digest()
 
 
 def require_usable(
@@ -84,7 +80,7 @@ async def retry(session: AsyncSession, services: Services, wanted: Retry) -> Ref
     transaction.
     """
     failed = await lock_refund(session, wanted.refund_id)
-    known = await refunds.find_repeated(session, failed.organizer_id, wanted.repeat_hash)
+    known = await refunds.find_repeated(session, failed.organizer_id, wanted.repeat)
     if known is not None:
         return known
     # Before anything is written that nobody could send.
@@ -151,7 +147,7 @@ async def _ask_again(
     account = await newest_account(session, failed.organizer_id, failed.order_id)
     if account is None and account_rail(services, failed.provider) is not None:
         raise RefundAccountNeededError
-    again = Again() if wanted is None else Again(wanted.asked_by, wanted.repeat_hash)
+    again = Again() if wanted is None else Again(wanted.asked_by, wanted.repeat)
     return await follow(session, services, order, failed, again)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -59,6 +60,10 @@ from sync_server.tickets.rules import ClaimToken, wallet_link
 Event = tuple[OrganizerId, EventId]
 
 
+_NO_SELLER: Final = "box office"
+"""Stands where a member's id does when they sell, so that keys of the shop never meet theirs."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderCall:
     """Somebody with an order's token."""
@@ -83,8 +88,8 @@ async def place_order(
     placing = OrderRequest(
         basket=Basket(*event, wanted.tickets, wanted.promo_code, Channel.ONLINE),
         buyer=buyer,
-        key=request.key or "",
-        request_hash=request.request_hash,
+        # A key is one buyer's: nobody meets another's order by chance.
+        repeat=request.repeat_of(_NO_SELLER, buyer.contact),
         quoted_total=wanted.total,
         way=None if wanted.payment is None else _way(wanted.payment, "with the order"),
     )
@@ -101,14 +106,13 @@ async def place_cash_order(
     caller: OrganizerCaller, request: RepeatableRequest, event_id: EventId, wanted: NewCashOrder
 ) -> PlacedOrder:
     """Sell at the box office: the money is in the till, so the tickets are there at once."""
-    services, organizer_id = request.services, caller.organizer_id
+    services, organizer_id, buyer = request.services, caller.organizer_id, Buyer()
     placing = OrderRequest(
         basket=Basket(
             organizer_id, event_id, wanted.tickets, wanted.promo_code, Channel.BOX_OFFICE
         ),
-        buyer=Buyer(),
-        key=request.key or "",
-        request_hash=request.request_hash,
+        buyer=buyer,
+        repeat=request.repeat_of(caller.user_id, buyer.contact),
         quoted_total=wanted.total,
         sold_by=caller.user_id,
     )

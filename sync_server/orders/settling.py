@@ -3,14 +3,13 @@ own bank. No provider is asked; books and tickets follow as with any refund that
 """
 
 from dataclasses import dataclass
-from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sync_server.audit import service as audit
 from sync_server.audit.rules import Action, Subject
-from sync_server.kit.idempotency import IdempotencyKeyReusedError
+from sync_server.kit.idempotency import Repeat
 from sync_server.kit.services import Services
 from sync_server.orders.paying import refund_flow
 from sync_server.orders.retrying import follow, lock_order
@@ -22,8 +21,8 @@ from sync_server.payments.views import RefundFacts
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Which refund, where its money came from and what names it there, why, who says so, and the
-    request's key.
+    """Which refund, where its money came from and what names it there, why, who says so, and by
+    which request.
     """
 
     refund_id: UUID
@@ -31,13 +30,7 @@ class Settlement:
     reference: str
     reason: str
     settled_by: UUID
-    key: str
-
-    @property
-    def repeat_hash(self) -> bytes:
-        """Another than a retry's under the same key."""
-        named = f"{self.refund_id}\0{self.settled_by}\0{self.key}\0outside"
-        return sha256(named.encode()).digest()
+    repeat: Repeat
 
 
 async def settle(session: AsyncSession, services: Services, told: Settlement) -> RefundFacts:
@@ -45,13 +38,11 @@ async def settle(session: AsyncSession, services: Services, told: Settlement) ->
     before. Needs the worker's transaction.
     """
     failed = await lock_refund(session, told.refund_id)
-    known = await refunds.find_repeated(session, failed.organizer_id, told.repeat_hash)
+    known = await refunds.find_repeated(session, failed.organizer_id, told.repeat)
     if known is not None:
-        if known.paid_from is not told.paid_from:
-            raise IdempotencyKeyReusedError
         return known
     order = await lock_order(session, failed)
-    again = Again(told.settled_by, told.repeat_hash, told.paid_from)
+    again = Again(told.settled_by, told.repeat, told.paid_from)
     asked = await follow(session, services, order, failed, again)
     word = Reading(Finding.SUCCEEDED, reason=told.reason, provider_reference=told.reference or None)
     made = await refund_flow(services).decide(session, asked.id, word)

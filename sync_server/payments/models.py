@@ -62,6 +62,7 @@ class StoredRefund(SharedAmount, Base):
     next_read_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default=FetchedValue())
     repeat_hash: Mapped[bytes | None] = mapped_column(deferred=True)
+    request_hash: Mapped[bytes | None] = mapped_column(deferred=True)
     lines: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     retry_of: Mapped[UUID | None]
     account_id: Mapped[UUID | None]

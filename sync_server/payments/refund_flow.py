@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.money import Money
-from sync_server.kit.alarms import Alarm, raise_alarm
+from sync_server.kit.alarms import Alarm, clear_alarm, raise_alarm
 from sync_server.kit.claims import WORKER
 from sync_server.kit.instants import instant
 from sync_server.kit.keys import SealBrokenError
@@ -48,6 +48,7 @@ from sync_server.payments.views import RefundFacts, refund_facts_of
 
 DUE_AT_ONCE: Final = 50
 ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
+AMOUNT_DIFFERS: Final = "refund.amount_differs"
 CAME_BACK: Final = "refund.came_back"
 _SENT: Final = REFUND_OPEN - {RefundState.REQUESTED}
 SILENT_MAX: Final = timedelta(days=1)
@@ -222,18 +223,14 @@ class RefundFlow:
         self, session: AsyncSession, refund_id: UUID, reading: Reading, source: str
     ) -> RefundFacts:
         """All that follows from a reading, in one transaction: state, postings (by the table's own
-        trigger), tickets (by the listener), and the news.
+        trigger), tickets (by the listener), alarms, and the news.
         """
         asked = await _locked(session, refund_id)
         refund, payment, now = asked.refund, asked.payment, self._now()
         before = RefundState(refund.state)
         was_stuck = before in REFUND_OPEN and refund.next_read_at is None
         after = next_refund_state(before, reading, asked.amount)
-        if before is RefundState.SUCCEEDED and reading.finding is Finding.REVERSED:
-            # Nothing follows on what was given back: a person books what came back.
-            await raise_alarm(session, self.services, Alarm(CAME_BACK, str(refund_id)))
-        if after is RefundState.PENDING and reading.finding is Finding.SUCCEEDED:
-            _LOG.error("refund.amount_differs", refund_id=str(refund_id))
+        await self._tell_of_doubts(session, asked, reading, after)
         failed = after is RefundState.FAILED and before is not RefundState.FAILED
         if failed:
             left = payment.refunded_amount - refund.amount
@@ -259,6 +256,20 @@ class RefundFlow:
         if after is not before and after not in REFUND_OPEN:
             await self._tell(session, facts)
         return facts
+
+    async def _tell_of_doubts(
+        self, session: AsyncSession, asked: _Asked, reading: Reading, after: RefundState
+    ) -> None:
+        """What a provider says of a refund and nothing can follow from is a person's to look at."""
+        before, subject = RefundState(asked.refund.state), str(asked.refund.id)
+        if before is RefundState.SUCCEEDED and reading.finding is Finding.REVERSED:
+            # Nothing follows on what was given back: a person books what came back.
+            await raise_alarm(session, self.services, Alarm(CAME_BACK, subject))
+        if after is RefundState.PENDING and reading.finding is Finding.SUCCEEDED:
+            about = _about_amounts(asked, reading)
+            await raise_alarm(session, self.services, Alarm(AMOUNT_DIFFERS, subject, about))
+        elif before in REFUND_OPEN and after not in REFUND_OPEN:
+            await clear_alarm(session, self.services, AMOUNT_DIFFERS, subject)
 
     async def _tell(self, session: AsyncSession, refund: RefundFacts) -> None:
         if refund.state is RefundState.SUCCEEDED:
@@ -306,6 +317,19 @@ async def _found(session: AsyncSession, refund_id: UUID, *, for_change: bool) ->
         return _Asked(refund, payment, None)
     account = await repository.find_account(session, refund.organizer_id, refund.account_id)
     return _Asked(refund, payment, account)
+
+
+def _about_amounts(asked: _Asked, reading: Reading) -> dict[str, Any]:
+    """What was asked for, and what the provider says that it gave back."""
+    told = reading.amount
+    return {
+        "order_id": str(asked.payment.order_id),
+        "provider": asked.payment.provider,
+        "currency": asked.amount.currency,
+        "amount": asked.amount.minor_units,
+        "told_currency": told.currency if told else None,
+        "told_amount": told.minor_units if told else None,
+    }
 
 
 def _next_read(state: RefundState, now: datetime, asked_at: datetime) -> datetime | None:

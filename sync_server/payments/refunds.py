@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import OrganizerId
+from sync_server.kit.idempotency import Repeat
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
 from sync_server.ledger.postings import Shares
@@ -48,7 +49,7 @@ class NewRefund:
     shares: Shares
     reason: str
     requested_by: UUID | None = None
-    repeat_hash: bytes | None = None
+    repeat: Repeat | None = None
     lines: frozenset[int] = frozenset()
     retry_of: UUID | None = None
     paid_from: PaidFrom | None = None
@@ -94,7 +95,8 @@ def _new_row(services: Services, wanted: NewRefund) -> StoredRefund:
         state_changed_at=now,
         next_read_at=now + SENT_WITHIN if wanted.paid_from is None else None,
         attempts=0,
-        repeat_hash=wanted.repeat_hash,
+        repeat_hash=None if wanted.repeat is None else wanted.repeat.repeat_hash,
+        request_hash=None if wanted.repeat is None else wanted.repeat.request_hash,
         lines=sorted(wanted.lines),
         retry_of=wanted.retry_of,
         paid_from=wanted.paid_from,
@@ -102,12 +104,19 @@ def _new_row(services: Services, wanted: NewRefund) -> StoredRefund:
 
 
 async def find_repeated(
-    session: AsyncSession, organizer_id: OrganizerId, repeat_hash: bytes
+    session: AsyncSession, organizer_id: OrganizerId, repeat: Repeat
 ) -> RefundFacts | None:
-    """Give the refund that was asked for under a key; needs the worker's transaction."""
-    row = await repository.find_repeated_refund(session, organizer_id, repeat_hash)
-    payment = None if row is None else await repository.find_payment(session, row.payment_id)
-    return None if row is None or payment is None else refund_facts_of(row, payment)
+    """Give the refund that the same request made before; raises where its key made another. Needs
+    the worker's transaction, in which the payment is locked: of two at once one finds nothing
+    otherwise.
+    """
+    found = await repository.find_repeated_refund(session, organizer_id, repeat.repeat_hash)
+    if found is None:
+        return None
+    row, request_hash = found
+    repeat.require_same(request_hash)
+    payment = await repository.find_payment(session, row.payment_id)
+    return None if payment is None else refund_facts_of(row, payment)
 
 
 async def refunds_of_payment(

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import OrganizerId
+from sync_server.kit.idempotency import Repeat
 from sync_server.kit.pagination import PageRequest
 from sync_server.kit.services import Services
 from sync_server.payments import repository
@@ -38,12 +39,12 @@ async def lock_refund(session: AsyncSession, refund_id: UUID) -> RefundFacts:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Who asks for a refused refund once more, under which key; with `paid_from` it was paid from
+    """Who asks for a refused refund once more, by which request; with `paid_from` it was paid from
     there, and no provider is asked.
     """
 
     requested_by: UUID | None = None
-    repeat_hash: bytes | None = None
+    repeat: Repeat | None = None
     paid_from: PaidFrom | None = None
 
 
@@ -64,7 +65,7 @@ async def request_again(
         shares=failed.shares,
         reason=failed.reason,
         requested_by=again.requested_by,
-        repeat_hash=again.repeat_hash,
+        repeat=again.repeat,
         lines=failed.lines,
         retry_of=failed.id,
         paid_from=again.paid_from,

@@ -180,11 +180,13 @@ async def find_repeated_payment(
 
 async def find_repeated_refund(
     session: AsyncSession, organizer_id: UUID, repeat_hash: bytes
-) -> StoredRefund | None:
-    query = select(StoredRefund).where(
+) -> tuple[StoredRefund, bytes | None] | None:
+    """Give the refund that was asked for under a key, and the hash of what was asked."""
+    query = select(StoredRefund, StoredRefund.request_hash).where(
         StoredRefund.organizer_id == organizer_id, StoredRefund.repeat_hash == repeat_hash
     )
-    return await session.scalar(query)
+    found = (await session.execute(query)).one_or_none()
+    return None if found is None else (found[0], found[1])
 
 
 async def payments_of_order(

@@ -1,6 +1,7 @@
 """Payouts as people ask for them and decide on them, under their own names; `flow` pays them."""
 
 from collections import defaultdict
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -145,17 +146,9 @@ async def approve_payout(
         raise OtherNameError(extra={"destination_id": str(row.destination_id)})
     now = instant(services.clock.now_ms())
     before = row.state
-    await _decide(
-        caller,
-        row,
-        state=PayoutState.APPROVED,
-        decided_by=caller.user_id,
-        decided_at=now,
-        accepts_name=approval.accepts_name,
-        state_changed_at=now,
-        # Should the news of it be lost, the watch finds it.
-        next_read_at=now,
-    )
+    # Should the news of it be lost, the watch finds it.
+    values = {"accepts_name": approval.accepts_name, "next_read_at": now}
+    await _decide(caller, row, now, state=PayoutState.APPROVED, **values)
     states = ({"state": before}, {"state": row.state, "accepts_name": row.accepts_name})
     await _record(caller, services, Action("payout.approve", _subject(row), *states))
     ids = {"payout_id": str(row.id)}
@@ -170,16 +163,8 @@ async def refuse_payout(
     row = await _lock(caller, payout_id)
     now = instant(services.clock.now_ms())
     before = row.state
-    await _decide(
-        caller,
-        row,
-        state=PayoutState.REFUSED,
-        decided_by=caller.user_id,
-        decided_at=now,
-        reason=refusal.reason,
-        state_changed_at=now,
-        next_read_at=None,
-    )
+    values = {"reason": refusal.reason, "next_read_at": None}
+    await _decide(caller, row, now, state=PayoutState.REFUSED, **values)
     states = ({"state": before}, {"state": row.state})
     refused = Action("payout.refuse", _subject(row), *states, reason=refusal.reason)
     await _record(caller, services, refused)
@@ -261,9 +246,15 @@ async def _add(session: AsyncSession, row: Payout | HoldRule) -> None:
         raise _refusal(error) from error
 
 
-async def _decide(caller: OrganizerCaller, row: Payout, **values: Any) -> None:  # noqa: ANN401 - columns
+async def _decide(
+    caller: OrganizerCaller,
+    row: Payout,
+    now: datetime,
+    **values: Any,  # noqa: ANN401 - columns
+) -> None:
+    who_and_when = {"decided_by": caller.user_id, "decided_at": now, "state_changed_at": now}
     try:
-        await repository.change(caller.session, row, **values)
+        await repository.change(caller.session, row, **who_and_when, **values)
     except IntegrityError as error:
         raise _refusal(error) from error
 

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 from shared.money import Money
 from sync_server.payments.providers.amounts import to_major
 from sync_server.reports.rules import (
-    EventRow,
+    CASH_REFUND,
     Invoice,
     Posted,
     ReportKind,
     Settlement,
     Statement,
+    Sums,
     invoice,
     settlement,
     statement,
@@ -138,17 +139,22 @@ class Writer:
             Column(self._word("sales"), 10, is_number=True),
             *(Column(self._word(name), 16, is_number=True) for name in names),
         )
-        rows = [self._event(row, names) for row in found.events]
+        rows = [
+            (self._event(event), str(sums.sales), *self._sums(sums, names))
+            for event, sums in found.events.items()
+        ]
+        rows.append((self._kind(CASH_REFUND), "", *self._sums(found.cash_refunds, names)))
         blanks = ("",) * len(names)
         for word, amount in (("paid_out", -found.paid_out), ("other", found.other)):
             rows.append((self._word(word), *blanks, self._amount(amount)))
         totals = (self._word("change"), *blanks, self._amount(found.change))
         return self._made("settlement", columns, tuple(rows), totals)
 
-    def _event(self, row: EventRow, names: tuple[str, ...]) -> tuple[str, ...]:
-        name = self.heading.event_names.get(row.event, row.event) or self._word("no_event")
-        amounts = (self._amount(getattr(row, part)) for part in names)
-        return (name, str(row.sales), *amounts)
+    def _event(self, event: str) -> str:
+        return self.heading.event_names.get(event, event) or self._word("no_event")
+
+    def _sums(self, sums: Sums, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self._amount(getattr(sums, part)) for part in names)
 
     def _made(
         self,

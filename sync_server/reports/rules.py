@@ -34,6 +34,7 @@ _SOLD: Final = frozenset({"capture", "cash_sale"})
 _GIVEN_BACK: Final = frozenset(
     {"refund_requested", "refund_failed", "chargeback_lost", "chargeback_won"}
 )
+CASH_REFUND: Final = "cash_refund"
 _PAID_OUT: Final = frozenset({"payout_requested", "payout_failed", "payout_returned"})
 _PARTS: Final = {
     AccountKind.PLATFORM_FEE: "platform_fee",
@@ -154,10 +155,9 @@ def invoice(posted: Sequence[Posted]) -> Invoice:
 
 
 @dataclass(slots=True)
-class EventRow:
-    """One event's money; `sold` less all that is taken from it is `organizer`."""
+class Sums:
+    """Of some transactions; `sold` less all that is taken from it is `organizer`."""
 
-    event: str
     sales: int = 0
     sold: int = 0
     given_back: int = 0
@@ -182,9 +182,12 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Each event's money, what was paid out, and whatever else changed what the organizer has."""
+    """Each event's money by its id, what was paid out, and whatever else changed what the organizer
+    has. What was given back in cash was in their own till: its fees alone are theirs again.
+    """
 
-    events: tuple[EventRow, ...]
+    events: Mapping[str, Sums]
+    cash_refunds: Sums
     paid_out: int
     other: int
     change: int
@@ -192,7 +195,8 @@ class Settlement:
 
 @dataclass(slots=True)
 class _Gathered:
-    events: dict[str, EventRow] = field(default_factory=dict)
+    events: dict[str, Sums] = field(default_factory=dict)
+    cash_refunds: Sums = field(default_factory=Sums)
     paid_out: int = 0
     other: int = 0
 
@@ -201,12 +205,14 @@ def settlement(posted: Sequence[Posted]) -> Settlement:
     gathered = _Gathered()
     for each in posted:
         if each.kind in _SOLD | _GIVEN_BACK:
-            row = gathered.events.setdefault(each.event, EventRow(each.event))
-            row.add(each)
+            gathered.events.setdefault(each.event, Sums()).add(each)
+        elif each.kind == CASH_REFUND:
+            gathered.cash_refunds.add(each)
         elif each.kind in _PAID_OUT:
             gathered.paid_out -= each.organizers
         else:
             gathered.other += each.organizers
-    rows = tuple(gathered.events[event] for event in sorted(gathered.events))
+    events = {event: gathered.events[event] for event in sorted(gathered.events)}
+    rows = (*events.values(), gathered.cash_refunds)
     change = sum(row.organizer for row in rows) - gathered.paid_out + gathered.other
-    return Settlement(rows, gathered.paid_out, gathered.other, change)
+    return Settlement(events, gathered.cash_refunds, gathered.paid_out, gathered.other, change)

@@ -5,12 +5,13 @@ listeners.
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 from uuid import UUID
 
 import structlog
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 from sqlalchemy.exc import DBAPIError
 
 from shared.ids import ScannerSessionId
@@ -79,12 +80,19 @@ class ChangeTailer:
                     return
                 yield listener.newest if heard else None
 
+    def stop(self) -> None:
+        """End every stream: whoever comes back reads what it missed."""
+        for listener in self._listeners:
+            listener.end()
+
     @contextmanager
     def _listening(self, scanner: Scanner) -> Iterator[_Listener]:
         listener = _Listener(scanner.event_id, scanner.session_id)
         self._listeners.add(listener)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._follow())
+            # In a context of its own: it works for all, not for the request that came first.
+            self._task = asyncio.create_task(self._follow(), context=Context())
+            self._task.add_done_callback(self._look_at_end)
         try:
             yield listener
         finally:
@@ -98,6 +106,15 @@ class ChangeTailer:
             except (DBAPIError, OSError) as error:
                 _LOG.warning("changes.tailer_failed", reason=type(error).__name__)
             await asyncio.sleep(POLL_SECONDS)
+
+    def _look_at_end(self, task: asyncio.Task[None]) -> None:
+        """A bug must not leave streams that say they live and wake nobody: they come back to a new
+        start.
+        """
+        if task.cancelled() or task.exception() is None:
+            return
+        _LOG.error("changes.failed", exc_info=task.exception())
+        self.stop()
 
     async def _look(self) -> None:
         event_ids = {listener.event_id for listener in self._listeners}
@@ -122,3 +139,10 @@ def change_tailer(request: Request, services: ServicesDependency) -> ChangeTaile
 
 
 ChangeTailerDependency = Annotated[ChangeTailer, Depends(change_tailer)]
+
+
+def stop_waking(app: FastAPI) -> None:
+    """End every stream of an application that stops."""
+    tailer = getattr(app.state, "change_tailer", None)
+    if isinstance(tailer, ChangeTailer):
+        tailer.stop()

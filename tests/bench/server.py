@@ -286,12 +286,8 @@ def _singles(kiosk: Kiosk, ticket_ids: list[TicketId]) -> list[dict[str, Any]]:
 @asynccontextmanager
 async def _stream(kiosk: Kiosk) -> AsyncIterator[AsyncIterator[str]]:
     await kiosk.get(paths.MANIFEST)
-    headers = {
-        "DPoP": kiosk.proof("GET", paths.CHANGES_STREAM, kiosk.token),
-        "Authorization": f"DPoP {kiosk.token}",
-    }
-    async with kiosk.client.stream("GET", paths.CHANGES_STREAM, headers=headers) as stream:
-        yield stream.aiter_lines()
+    async with kiosk.listening() as lines:
+        yield lines
 
 
 async def _catch_up(kiosk: Kiosk, cursor: dict[str, int]) -> dict[str, int]:

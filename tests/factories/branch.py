@@ -6,11 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
-from sqlalchemy import text
 
 from shared.clock import Clock, SettableClock
 from shared.ids import EventId
-from sync_server.kit.claims import WORKER
 from sync_server.kit.jobs import Job
 from sync_server.kit.services import Services
 from sync_server.orders.paying import refund_flow
@@ -24,6 +22,7 @@ from sync_server.sandboxes import bank as bank_sandbox
 from sync_server.sandboxes.bank import BankSandbox
 from sync_server.sandboxes.engine import Engine
 from sync_server.settings import Settings
+from tests.factories.alarms import open_alarms
 from tests.factories.orders import PRICE, an_order, expire, place, put_on_sale
 from tests.factories.tenants import Tenant
 
@@ -57,9 +56,7 @@ class Branch:
 
     async def alarms(self, kind: str) -> list[str]:
         """What is wrong now, by its name."""
-        query = text("SELECT subject FROM alarms WHERE cleared_at IS NULL AND kind = :kind")
-        async with self.services.database.reading(WORKER) as session:
-            return list(await session.scalars(query, {"kind": kind}))
+        return list(await open_alarms(self.services, kind))
 
 
 @asynccontextmanager

@@ -3,7 +3,8 @@ batches.
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from secrets import token_bytes
 from typing import Any
@@ -92,6 +93,18 @@ class Kiosk:
 
     async def post(self, path: str, json: object) -> httpx.Response:
         return await self.call("POST", path, token=self.token, json=json)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[AsyncIterator[str]]:
+        """The lines of an open stream of wake-ups; needs a nonce, as after any call."""
+        headers = {
+            "DPoP": self.proof("GET", paths.CHANGES_STREAM, self.token),
+            "Authorization": f"DPoP {self.token}",
+        }
+        async with self.client.stream("GET", paths.CHANGES_STREAM, headers=headers) as stream:
+            assert stream.status_code == httpx.codes.OK
+            assert stream.headers["content-type"].startswith(paths.EVENT_STREAM_MEDIA_TYPE)
+            yield stream.aiter_lines()
 
     async def enrol(self, text: str) -> httpx.Response:
         code = EnrolmentCode.from_text(text)

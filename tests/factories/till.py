@@ -138,15 +138,24 @@ class Till:
                 await name_account(session, self.services, account)
         return self._order_id
 
+    async def at_the_page(self) -> PaymentFacts:
+        """A payment that was just asked for: where the provider has a page, its buyer is there."""
+        return await self.flow.submit((await self.intent()).id)
+
+    async def press(self, payment: PaymentFacts, choice: Choice) -> None:
+        """Choose on the provider's page, and let what was held be heard."""
+        assert payment.redirect_url is not None
+        await self.rail.press(payment.redirect_url, choice)
+        await self.rail.engine.courier.release()
+
     async def _try(self) -> PaymentFacts:
-        intent = await self.intent()
-        payment = await self.flow.submit(intent.id)
+        payment = await self.at_the_page()
         if payment.state is S.UNKNOWN:
-            payment = await self.flow.refresh(intent.id)
+            payment = await self.flow.refresh(payment.id)
         await self._say_yes(payment)
-        await self.flow.refresh(intent.id)
+        await self.flow.refresh(payment.id)
         await self.release()
-        return await self.flow.refresh(intent.id)
+        return await self.flow.refresh(payment.id)
 
     async def _say_yes(self, payment: PaymentFacts) -> None:
         """On the provider's page, or where the buyer is asked."""

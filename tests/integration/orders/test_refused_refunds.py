@@ -22,6 +22,7 @@ from sync_server.payments import refunds
 from sync_server.payments.refunds import NewRefund, request_refund
 from sync_server.payments.rules import Finding, Provider, Reading, RefundState
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
+from tests.factories.alarms import open_alarms
 from tests.factories.jobs import client_of, make_admin
 from tests.factories.ledger import balances, ugx
 from tests.factories.orders import (
@@ -35,6 +36,7 @@ from tests.factories.orders import (
 )
 from tests.factories.payments import hear_of
 from tests.factories.rails import RunningRail
+from tests.factories.refused import three_paid
 from tests.factories.tenants import Person, Tenant, founder_caller
 from tests.plugins.postgres import ClonedDatabase
 
@@ -56,12 +58,7 @@ async def admin(services: Services, cloned_database: ClonedDatabase) -> Person:
 
 @pytest.fixture
 async def paid(shop: Services, tenant: Tenant, event_id: EventId, rail: RunningRail) -> PlacedOrder:
-    """An order of three tickets that was paid."""
-    rail.engine.dial.turn(Operation.CALLBACK, Fault.CALLBACK_MISSING, 99)
-    type_id = await put_on_sale(shop, tenant, event_id)
-    placed = await place_and_pay(shop, tenant, event_id, type_id, 3)
-    await _pay_all(shop, rail, placed)
-    return placed
+    return await three_paid(shop, rail, tenant, event_id)
 
 
 @pytest.fixture
@@ -117,9 +114,7 @@ async def _only_refund(shop: Services, placed: PlacedOrder) -> UUID:
 
 
 async def _alarms(shop: Services) -> list[tuple[str, dict[str, Any]]]:
-    async with shop.database.reading(WORKER) as session:
-        query = text("SELECT subject, detail FROM alarms WHERE kind = :k AND cleared_at IS NULL")
-        return [(row.subject, row.detail) for row in await session.execute(query, {"k": REFUSED})]
+    return list((await open_alarms(shop, REFUSED)).items())
 
 
 async def _refused(client: httpx.AsyncClient, admin: Person) -> list[dict[str, Any]]:

@@ -3,42 +3,32 @@ tickets and alarms follow.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 from sqlalchemy import text
 
 from shared.ids import EventId
 from sync_server.kit.claims import WORKER
 from sync_server.kit.services import Services
-from sync_server.orders import refund_service, service
 from sync_server.orders.fulfilment import REFUSED
 from sync_server.orders.paying import payment_flow, refund_flow
-from sync_server.orders.schemas import NewRefundWanted, PlacedOrder
-from sync_server.orders.service import OrderCall
 from sync_server.payments.rules import Finding, Reading
 from sync_server.reconciliation import service as reconciliation
 from sync_server.reconciliation.rules import drifts
 from sync_server.reconciliation.service import RunSource
-from sync_server.sandboxes.engine import Fault, MovementState, Operation
-from tests.factories.jobs import client_of, make_admin
+from tests.factories.alarms import open_alarms
 from tests.factories.ledger import balances
 from tests.factories.orders import (
     PRICE,
-    a_request,
-    place_and_pay,
-    put_on_sale,
-    references,
     taken,
     tickets_by_status,
 )
 from tests.factories.payments import hear_of
 from tests.factories.rails import RunningRail
-from tests.factories.tenants import Person, Tenant, founder_caller
+from tests.factories.refused import BANK, CASH, Refused
+from tests.factories.tenants import Tenant
 from tests.plugins.postgres import ClonedDatabase, connected
 
 _FAIL = """
@@ -46,70 +36,10 @@ _FAIL = """
     AS $$ BEGIN RAISE EXCEPTION 'the log is full'; END $$
 """
 _TRIGGER = "CREATE TRIGGER fail BEFORE INSERT ON admin_action_log EXECUTE FUNCTION fail()"
-CASH = {"paid_from": "box_office", "reference": "Receipt 7", "reason": "Paid at the door"}
-BANK = {"paid_from": "bank", "reference": "FT26330XQ71", "reason": "Sent by hand"}
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Three tickets that were paid; the refund of two of them was refused by the provider."""
-
-    client: httpx.AsyncClient
-    admin: Person
-    order: PlacedOrder
-    refund_id: UUID
-
-    async def post(
-        self, what: str, body: dict[str, Any], key: str = "a", who: Person | Tenant | None = None
-    ) -> tuple[int, dict[str, Any]]:
-        answer = await self.client.post(
-            f"/v1/refunds/{self.refund_id}/{what}",
-            json=body,
-            headers={**(who or self.admin).headers, "Idempotency-Key": key},
-        )
-        return answer.status_code, answer.json()
-
-    async def settle(
-        self, body: dict[str, Any], key: str = "a", who: Person | Tenant | None = None
-    ) -> tuple[int, dict[str, Any]]:
-        return await self.post("settle-outside", body, key, who)
-
-    async def waiting(self) -> list[str]:
-        answer = await self.client.get("/v1/refunds/refused", headers=self.admin.headers)
-        return [each["id"] for each in answer.json()["items"]]
-
-
-@pytest.fixture
-async def refused(
-    shop: Services,
-    services: Services,
-    cloned_database: ClonedDatabase,
-    tenant: Tenant,
-    event_id: EventId,
-    rail: RunningRail,
-) -> AsyncIterator[Refused]:
-    rail.engine.dial.turn(Operation.CALLBACK, Fault.CALLBACK_MISSING, 99)
-    type_id = await put_on_sale(shop, tenant, event_id)
-    placed = await place_and_pay(shop, tenant, event_id, type_id, 3)
-    for reference in await references(shop, placed.id):
-        await rail.engine.settle(reference, MovementState.SUCCEEDED)
-    own = await service.read_own_order(OrderCall(shop, placed.token))
-    await payment_flow(shop).refresh(own.payments[0].id)
-    wanted = NewRefundWanted(lines=frozenset({1, 3}), reason="It rains")
-    async with shop.database.transaction(tenant.claims) as session:
-        caller = founder_caller(tenant, session)
-        asked = await refund_service.refund_order(caller, a_request(shop), placed.id, wanted)
-    await rail.finish_refund(MovementState.FAILED)
-    await refund_flow(shop).refresh(asked.id)
-    admin = await make_admin(services, cloned_database.administrator_url)
-    async with client_of(shop) as client:
-        yield Refused(client, admin, placed, asked.id)
 
 
 async def _alarms(shop: Services) -> list[str]:
-    query = text("SELECT subject FROM alarms WHERE kind = :kind AND cleared_at IS NULL")
-    async with shop.database.reading(WORKER) as session:
-        return list(await session.scalars(query, {"kind": REFUSED}))
+    return list(await open_alarms(shop, REFUSED))
 
 
 async def _following(shop: Services, refund_id: UUID) -> list[tuple[object, ...]]:

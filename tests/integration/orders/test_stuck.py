@@ -17,6 +17,7 @@ from sync_server.orders.schemas import NewRefundWanted, PlacedOrder, RefundDecis
 from sync_server.payments import stuck
 from sync_server.payments.rules import PaymentState, RefundState
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
+from tests.factories.alarms import open_alarms
 from tests.factories.ledger import balances
 from tests.factories.orders import a_request, place_and_pay, put_on_sale, references
 from tests.factories.rails import RunningRail
@@ -43,9 +44,7 @@ async def placed(
 
 
 async def _alarms(services: Services, kind: str) -> list[str]:
-    query = text("SELECT subject FROM alarms WHERE cleared_at IS NULL AND kind = :kind")
-    async with services.database.reading(WORKER) as session:
-        return list(await session.scalars(query, {"kind": kind}))
+    return list(await open_alarms(services, kind))
 
 
 async def _silently(clock: SettableClock, work: Callable[[], Awaitable[int]]) -> None:

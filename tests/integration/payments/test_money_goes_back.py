@@ -3,8 +3,12 @@ or is not taken from anybody, and the books close.
 """
 
 from functools import partial
+from typing import Any
 
+from sync_server.payments.refund_flow import AMOUNT_DIFFERS
 from sync_server.payments.rules import REFUND_OPEN, PaymentState, RefundState
+from sync_server.payments.views import RefundFacts
+from tests.factories.alarms import open_alarms
 from tests.factories.positions import Kind, Way, turned
 from tests.factories.till import WHOLE, Till, turning
 
@@ -52,18 +56,38 @@ async def test_a_stranger_says_in_vain_that_money_went_back(till: Till) -> None:
 
 @turning(Way.GOING_BACK, Kind.READINGS)
 async def test_other_money_than_was_asked_back_is_believed_by_nobody(till: Till) -> None:
-    """What a bank has booked it says for ever; whoever is asked again may say the right thing."""
+    """What a bank has booked it says for ever; whoever is asked again may say the right thing. A
+    person is told of it as long.
+    """
     rail, states = till.rail.rail, []
     for position in turned(rail, Way.GOING_BACK, Kind.READINGS):
         refund_id, asked = await till.ask_back(await till.pay())
         await till.settle_untold(asked)
         till.turn(position, rail.reads_of_a_refund)
-        assert (await till.refunds.refresh(refund_id)).state is R.PENDING, position
+        refund = await till.refunds.refresh(refund_id)
+        assert refund.state is R.PENDING, position
         till.note(position)
+        _require_said(refund, await open_alarms(till.services, AMOUNT_DIFFERS))
         states.append((await till.refunds.refresh(refund_id)).state)
+        still = await open_alarms(till.services, AMOUNT_DIFFERS)
+        assert (str(refund_id) in still) is (states[-1] is R.PENDING)
     till.require_all_turned(Way.GOING_BACK, Kind.READINGS)
     assert set(states) == {R.SUCCEEDED if rail.is_called else R.PENDING}
     await _require_gone(till, states.count(R.PENDING))
+
+
+def _require_said(refund: RefundFacts, alarms: dict[str, dict[str, Any]]) -> None:
+    """An alarm names what was asked for, and something else that the provider says."""
+    about = alarms[str(refund.id)]
+    told = (about.pop("told_amount"), about.pop("told_currency"))
+    assert about == {
+        "order_id": str(refund.order_id),
+        "provider": refund.provider.value,
+        "amount": refund.amount.minor_units,
+        "currency": refund.amount.currency,
+    }
+    assert told != (about["amount"], about["currency"])
+    assert None not in told
 
 
 async def _require_gone(till: Till, untold: int = 0) -> None:

@@ -18,6 +18,7 @@ from sync_server.payouts.errors import (
 from sync_server.payouts.flow import STUCK, PayoutFlow
 from sync_server.payouts.rules import PayoutState
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
+from tests.factories.alarms import open_alarms
 from tests.factories.ledger import balances
 from tests.factories.payouts import (
     AVAILABLE,
@@ -226,12 +227,8 @@ async def test_paid_after_it_failed_is_posted_by_nobody_and_said_aloud(
 
 
 async def _alarms(services: Services, payout_id: object) -> list[str]:
-    query = text(
-        "SELECT detail->>'cause' FROM alarms"
-        " WHERE kind = :kind AND subject = :id AND cleared_at IS NULL",
-    )
-    async with services.database.reading(WORKER) as session:
-        return list(await session.scalars(query, {"kind": STUCK, "id": str(payout_id)}))
+    found = await open_alarms(services, STUCK)
+    return [detail["cause"] for subject, detail in found.items() if subject == str(payout_id)]
 
 
 async def test_other_money_than_was_sent_is_posted_by_nobody_and_said_aloud(

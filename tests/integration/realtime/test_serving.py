@@ -3,20 +3,16 @@ and leave nobody waiting for them when they fail.
 """
 
 import asyncio
-import contextlib
-import signal
-import sys
 from pathlib import Path
 
-import httpx
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from processes import free_port
 from sync_server.kit.outbox import Message
 from sync_server.realtime.service import Joining
 from sync_server.realtime.streams import StreamLimits
 from tests.factories.listening import listening
+from tests.factories.server_process import a_server_process
 from tests.integration.realtime.conftest import Hall, OpenHall
 from tests.integration.realtime.stage import Stage
 from tests.plugins.postgres import ClonedDatabase
@@ -111,32 +107,10 @@ async def test_listeners_of_one_channel_share_what_is_written_once(
 async def test_a_stopped_process_lets_its_listeners_go_at_once(
     stage: Stage, cloned_database: ClonedDatabase, tmp_path: Path
 ) -> None:
-    port = free_port()
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "ZERAKET_DATABASE_URL": cloned_database.login_url,
-        "ZERAKET_DATA_DIRECTORY": str(tmp_path),
-        "ZERAKET_MASTER_KEY": bytes(range(32)).hex(),
-    }
-    command = [sys.executable, "-m", "sync_server", "serve", "--port", str(port)]
-    process = await asyncio.create_subprocess_exec(
-        *command, env=environment, stderr=asyncio.subprocess.PIPE
-    )
-    address = f"http://127.0.0.1:{port}"
-    await _until_ready(address)
-    async with listening(address, stage.tenant.founder.token, stage.channel("sales")) as ear:
-        process.terminate()
-        _, said = await asyncio.wait_for(process.communicate(), 30)
-        assert await ear.rest() == []
-    assert process.returncode == -signal.SIGTERM  # raised again when all is done
-    assert "Traceback" not in said.decode()
-    assert "shutdown exceeded" not in said.decode()
-
-
-async def _until_ready(address: str) -> None:
-    async with httpx.AsyncClient(base_url=address) as client, asyncio.timeout(60):
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if (await client.get("/ready")).status_code == 200:
-                    return
-            await asyncio.sleep(0.05)
+    async with a_server_process(cloned_database, tmp_path) as server:
+        token, name = stage.tenant.founder.token, stage.channel("sales")
+        async with listening(server.address, token, name) as ear:
+            said = await server.stop()
+            assert await ear.rest() == []
+    assert "Traceback" not in said
+    assert "shutdown exceeded" not in said

@@ -1,11 +1,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from shared.clock import SettableClock
 from shared.ids import DeploymentId, DeviceId, EventId, GateId, ScannerSessionId
@@ -111,18 +113,9 @@ async def test_a_change_wakes_those_who_listen(
 
 @asynccontextmanager
 async def _stream(kiosk: Kiosk) -> AsyncIterator[AsyncIterator[str]]:
-    """The lines of an open stream; it must say and do what it does within a few seconds."""
-    headers = {
-        "DPoP": kiosk.proof("GET", paths.CHANGES_STREAM, kiosk.token),
-        "Authorization": f"DPoP {kiosk.token}",
-    }
-    async with (
-        asyncio.timeout(20),
-        kiosk.client.stream("GET", paths.CHANGES_STREAM, headers=headers) as stream,
-    ):
-        assert stream.status_code == 200
-        assert stream.headers["content-type"].startswith(paths.EVENT_STREAM_MEDIA_TYPE)
-        yield stream.aiter_lines()
+    """It must say and do what it does within a few seconds."""
+    async with asyncio.timeout(20), kiosk.listening() as lines:
+        yield lines
 
 
 async def test_a_quiet_stream_shows_that_it_lives(
@@ -154,24 +147,54 @@ async def test_a_stream_ends_with_its_session(
 async def test_a_stream_ends_with_the_token_that_opened_it(
     door: Door, services: Services, clock: SettableClock
 ) -> None:
-    kiosk = await door.kiosk()
-    session_id = ScannerSessionId(UUID(kiosk.session_id))
-    scanner = Scanner(
-        door.tenant.organizer_id,
-        door.event_id,
-        DeploymentId(UUID(door.deployment_id)),
-        DeviceId(UUID(kiosk.device_id)),
-        session_id,
-        GateId(UUID(door.gate_id)),
-    )
-    keys = open_server_keys(services)
-    caller = AdmittedScanner(scanner, services, keys, WORKER, clock.now_ms() + 1)
-    lines = ChangeTailer(services).listen(caller)
+    lines = ChangeTailer(services).listen(await _admitted(door, services, clock.now_ms() + 1))
     async with asyncio.timeout(20):
         signs = [await anext(lines)]
         clock.advance(1)
         signs += [sign async for sign in lines]
     assert signs == [None]
+
+
+async def test_a_fault_of_ours_is_said_and_sends_kiosks_to_a_new_start(
+    door: Door, services: Services, clock: SettableClock
+) -> None:
+    """No database at all stands for any bug of the tailer."""
+    caller = await _admitted(door, services, clock.now_ms() + 60_000)
+    tailer = ChangeTailer(replace(services, database=None))  # type: ignore[arg-type]
+    with capture_logs() as logs:
+        async with asyncio.timeout(20):
+            signs = [sign async for sign in tailer.listen(caller)]
+    assert signs == []
+    (said,) = [entry for entry in logs if entry["event"] == "changes.failed"]
+    assert (said["log_level"], type(said["exc_info"])) == ("error", AttributeError)
+
+
+async def test_a_tailer_that_is_stopped_ends_its_streams_without_a_complaint(
+    door: Door, services: Services, clock: SettableClock
+) -> None:
+    caller = await _admitted(door, services, clock.now_ms() + 60_000)
+    tailer = ChangeTailer(services)
+    lines = tailer.listen(caller)
+    with capture_logs() as logs:
+        async with asyncio.timeout(20):
+            await anext(lines)
+            tailer.stop()
+            assert [sign async for sign in lines] == []
+    assert [entry for entry in logs if entry["event"].startswith("changes.")] == []
+
+
+async def _admitted(door: Door, services: Services, token_until_ms: int) -> AdmittedScanner:
+    kiosk = await door.kiosk()
+    scanner = Scanner(
+        door.tenant.organizer_id,
+        door.event_id,
+        DeploymentId(UUID(door.deployment_id)),
+        DeviceId(UUID(kiosk.device_id)),
+        ScannerSessionId(UUID(kiosk.session_id)),
+        GateId(UUID(door.gate_id)),
+    )
+    keys = open_server_keys(services)
+    return AdmittedScanner(scanner, services, keys, WORKER, token_until_ms)
 
 
 @pytest.mark.parametrize("place", [{"xid": -1, "id": 0}, {"xid": "a", "id": 0}, {"id": 0}])
