@@ -1,12 +1,11 @@
 """Paying an order: an intent in the order's own transaction, then the provider, outside it."""
 
 from dataclasses import dataclass, field
-from hashlib import sha256
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import EventId, OrganizerId
+from sync_server.kit.idempotency import RepeatableRequest
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
 from sync_server.ledger.shares import shares_of_row
@@ -39,15 +38,13 @@ from sync_server.payments.views import PaymentFacts
 
 @dataclass(frozen=True, slots=True)
 class WayToPay:
-    """A rail, the telephone it asks (the buyer's, where none is named), and the request's key."""
+    """A rail, the telephone it asks (the buyer's, where none is named), and the request that chose
+    it: its key makes no second payment of an order.
+    """
 
     provider: Provider
     phone: str = field(repr=False)
-    key: str
-
-    def repeat_hash(self, order_id: UUID) -> bytes:
-        """The same key makes no second payment of an order."""
-        return sha256(f"{order_id}\0{self.key}".encode()).digest()
+    request: RepeatableRequest = field(repr=False)
 
 
 def require_payable(services: Services, way: WayToPay, buyer: Buyer) -> None:
@@ -95,7 +92,7 @@ async def begin_payment(
     locked = await repository.find_order(session, organizer_id, order.id, for_change=True)
     if locked is None:
         raise OrderNotFoundError
-    known = await payments.find_repeated(session, organizer_id, way.repeat_hash(order.id))
+    known = await payments.find_repeated(session, organizer_id, way.request.repeat_of(order.id))
     if known is not None:
         return known
     now = instant(services.clock.now_ms())
@@ -133,5 +130,5 @@ def new_payment(
             return_url=order_link(services.public_url, token),
         ),
         expires_at=paid_until(instant(services.clock.now_ms()), way.provider),
-        repeat_hash=way.repeat_hash(order.id),
+        repeat=way.request.repeat_of(order.id),
     )

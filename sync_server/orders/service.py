@@ -1,7 +1,7 @@
 """Buying: quotes, orders and what their owners see of them; what organizers see of their sales."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
@@ -84,6 +84,8 @@ async def place_order(
 ) -> PlacedOrder:
     """Hold tickets, write down the payment that was chosen, and ask its provider."""
     services, given = request.services, wanted.buyer
+    # The order's key is no payment's: what asks for one later may come under the same.
+    with_order = replace(request, key="with the order")
     buyer = Buyer(given.name, given.address or "", given.phone or "", given.language.value, user_id)
     placing = OrderRequest(
         basket=Basket(*event, wanted.tickets, wanted.promo_code, Channel.ONLINE),
@@ -91,7 +93,7 @@ async def place_order(
         # A key is one buyer's: nobody meets another's order by chance.
         repeat=request.repeat_of(_NO_SELLER, buyer.contact),
         quoted_total=wanted.total,
-        way=None if wanted.payment is None else _way(wanted.payment, "with the order"),
+        way=None if wanted.payment is None else _way(wanted.payment, with_order),
     )
     async with services.database.transaction(WORKER) as session:
         placed = await place(session, services, placing)
@@ -136,8 +138,8 @@ def _waits(order: Order) -> bool:
     return OrderState(order.state) is OrderState.HELD and order.amount > 0
 
 
-def _way(wanted: PaymentWanted, key: str) -> WayToPay:
-    return WayToPay(wanted.provider, wanted.phone or "", key)
+def _way(wanted: PaymentWanted, request: RepeatableRequest) -> WayToPay:
+    return WayToPay(wanted.provider, wanted.phone or "", request)
 
 
 async def _placed_order(services: Services, placed: Placed) -> PlacedOrder:
@@ -203,7 +205,7 @@ async def pay_own_order(
     services = caller.services
     async with services.database.transaction(WORKER) as session:
         order = await own_order(session, caller)
-        way = _way(wanted, request.key or "")
+        way = _way(wanted, request)
         begun = await begin_payment(session, services, order, way)
     if isinstance(begun, Begun):
         await payment_flow(services).send(begun)

@@ -38,6 +38,7 @@ class Payment(SharedAmount, Base):
     state_changed_at: Mapped[datetime]
     next_read_at: Mapped[datetime | None]
     repeat_hash: Mapped[bytes | None] = mapped_column(deferred=True)
+    request_hash: Mapped[bytes | None] = mapped_column(deferred=True)
 
 
 class StoredRefund(SharedAmount, Base):

@@ -171,17 +171,19 @@ async def find_by_provider_reference(
 
 async def find_repeated_payment(
     session: AsyncSession, organizer_id: UUID, repeat_hash: bytes
-) -> Payment | None:
-    query = select(Payment).where(
+) -> tuple[Payment, bytes | None] | None:
+    """Give the payment that was asked for under a key, and the hash of what was asked."""
+    query = select(Payment, Payment.request_hash).where(
         Payment.organizer_id == organizer_id, Payment.repeat_hash == repeat_hash
     )
-    return await session.scalar(query)
+    found = (await session.execute(query)).one_or_none()
+    return None if found is None else (found[0], found[1])
 
 
 async def find_repeated_refund(
     session: AsyncSession, organizer_id: UUID, repeat_hash: bytes
 ) -> tuple[StoredRefund, bytes | None] | None:
-    """Give the refund that was asked for under a key, and the hash of what was asked."""
+    """The same of a refund."""
     query = select(StoredRefund, StoredRefund.request_hash).where(
         StoredRefund.organizer_id == organizer_id, StoredRefund.repeat_hash == repeat_hash
     )

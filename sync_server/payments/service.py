@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import EventId, OrganizerId
+from sync_server.kit.idempotency import Repeat
 from sync_server.kit.instants import instant
 from sync_server.kit.prepared import entity
 from sync_server.kit.services import Services
@@ -37,8 +38,8 @@ class NewPayment:
     shares: Shares
     request: PayerRequest
     expires_at: datetime
-    repeat_hash: bytes | None = None
-    """Of the key it was asked for under: the same key makes no second payment."""
+    repeat: Repeat | None = None
+    """Of the request that asked for it: the same makes no second payment."""
 
 
 async def create_payment(
@@ -73,17 +74,24 @@ def new_row(services: Services, wanted: NewPayment) -> Payment:
         "state_changed_at": now,
         # Whoever dies before it is sent leaves a payment that is found.
         "next_read_at": now + SENT_WITHIN,
-        "repeat_hash": wanted.repeat_hash,
+        "repeat_hash": None if wanted.repeat is None else wanted.repeat.repeat_hash,
+        "request_hash": None if wanted.repeat is None else wanted.repeat.request_hash,
     }
     return entity(Payment, columns)
 
 
 async def find_repeated(
-    session: AsyncSession, organizer_id: OrganizerId, repeat_hash: bytes
+    session: AsyncSession, organizer_id: OrganizerId, repeat: Repeat
 ) -> PaymentFacts | None:
-    """Give the payment that was asked for under a key; needs the worker's transaction."""
-    row = await repository.find_repeated_payment(session, organizer_id, repeat_hash)
-    return None if row is None else facts_of(row)
+    """Give the payment that the same request made before; raises where its key made another. Needs
+    the worker's transaction, in which the order is locked.
+    """
+    found = await repository.find_repeated_payment(session, organizer_id, repeat.repeat_hash)
+    if found is None:
+        return None
+    row, request_hash = found
+    repeat.require_same(request_hash)
+    return facts_of(row)
 
 
 async def payments_of_order(

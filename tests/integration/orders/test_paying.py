@@ -9,6 +9,7 @@ from sqlalchemy.event import listen
 from shared.clock import SettableClock
 from shared.ids import EventId
 from sync_server.kit.claims import WORKER
+from sync_server.kit.idempotency import IdempotencyKeyReusedError
 from sync_server.kit.services import Services
 from sync_server.orders import paying, repository, service
 from sync_server.orders.errors import (
@@ -157,6 +158,20 @@ async def test_a_lost_answer_leaves_a_payment_that_is_found(
     assert await tickets_by_status(shop, event_id) == {"valid": 1}
 
 
+async def test_a_key_that_asked_for_a_payment_asks_for_no_other(
+    shop: Services, tenant: Tenant, event_id: EventId, rail: RunningRail
+) -> None:
+    type_id = await put_on_sale(shop, tenant, event_id)
+    placed = await place(shop, tenant, event_id, an_order(type_id))
+    caller, key = OrderCall(shop, placed.token), "one click"
+    asked = await service.pay_own_order(caller, a_request(shop, key), MTN)
+    other = a_request(shop, key, about="another telephone")
+    with pytest.raises(IdempotencyKeyReusedError):
+        await service.pay_own_order(caller, other, MTN)
+    assert (await service.pay_own_order(caller, a_request(shop, key), MTN)) == asked
+    assert len(rail.engine.movements) == 1
+
+
 async def test_whoever_is_killed_before_the_call_leaves_a_payment_that_is_sent(
     shop: Services,
     clock: SettableClock,
@@ -170,7 +185,7 @@ async def test_whoever_is_killed_before_the_call_leaves_a_payment_that_is_sent(
     async with shop.database.transaction(WORKER) as session:
         order = await repository.find_order(session, tenant.organizer_id, placed.id)
         assert order is not None
-        way = WayToPay(Provider.MTN, PHONE, "a key")
+        way = WayToPay(Provider.MTN, PHONE, a_request(shop))
         await paying.begin_payment(session, shop, order, way)
     assert rail.engine.movements == {}
     clock.advance(121_000)

@@ -1,5 +1,5 @@
-"""What was asked for under a key is kept with a refund, so that the key makes no answer to another
-request; of a refund in cash the lines are all that is kept.
+"""What was asked for under a key is kept with a payment and with a refund, so that the key makes no
+answer to another request; of a refund in cash the lines are all that is kept.
 """
 
 from typing import Final
@@ -13,6 +13,7 @@ depends_on: Final = None
 
 
 def upgrade() -> None:
+    _keep("payments", "request_hash")
     _keep("refunds", "request_hash")
     _keep("order_lines", "refund_request_hash")
     run("GRANT UPDATE (refund_request_hash) ON order_lines TO zeraket_worker")
@@ -20,6 +21,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     run(
+        "ALTER TABLE payments DROP COLUMN request_hash",
         "ALTER TABLE refunds DROP COLUMN request_hash",
         "ALTER TABLE order_lines DROP COLUMN refund_request_hash",
     )
