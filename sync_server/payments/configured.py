@@ -52,12 +52,13 @@ class Means:
 class Rail:
     """How a provider's client is made. `address` is its base URL, or its folder where it is not
     called; all of `needed` must be there with it. `is_live` says whether what they name moves real
-    money, `pays_out` whether it sends any.
+    money, as no host of `sandbox_hosts` does, and `pays_out` whether it sends any.
     """
 
     address: str
     needed: tuple[str, ...]
     build: Callable[[Means], Collector]
+    sandbox_hosts: frozenset[str | None] = frozenset()
     is_live: Callable[[Settings], bool] = lambda _: True
     pays_out: Callable[[Settings], bool] = lambda _: False
     is_called: bool = True
@@ -139,6 +140,7 @@ RAILS: Final[Mapping[Provider, Rail]] = {
         needed=("airtel_client_id", "airtel_client_secret"),
         build=_airtel,
         is_live=lambda settings: not settings.airtel_path_prefix,
+        sandbox_hosts=frozenset({"openapiuat.airtel.africa", "openapiuat.airtel.ug"}),
         pays_out=lambda settings: settings.airtel_disbursement_pin is not None,
     ),
     Provider.BANK: Rail(
@@ -159,7 +161,7 @@ RAILS: Final[Mapping[Provider, Rail]] = {
         address="pesapal_base_url",
         needed=("pesapal_consumer_key", "pesapal_consumer_secret"),
         build=_pesapal,
-        is_live=lambda settings: settings.pesapal_base_url != SANDBOX_URL,
+        sandbox_hosts=frozenset({urlsplit(SANDBOX_URL).hostname}),
     ),
     Provider.MTN: Rail(
         address="mtn_base_url",
@@ -218,7 +220,7 @@ def _unsafe(settings: Settings, rail: Rail) -> Sequence[SettingFault]:
     if place.scheme != "https" or is_loopback(host):
         remedy = "production pays over https:// with the provider itself"
         return [SettingFault(_variable(rail.address), remedy)]
-    if _SANDBOX in host or not rail.is_live(settings):
+    if _SANDBOX in host or host in rail.sandbox_hosts or not rail.is_live(settings):
         remedy = "a sandbox moves no money; production needs the provider's live address and keys"
         return [SettingFault(_variable(rail.address), remedy)]
     return ()

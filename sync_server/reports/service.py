@@ -117,9 +117,10 @@ def _written(document: Document, form: ReportFormat, made_at: datetime) -> bytes
 
 
 def _number(wanted: WantedReport, organizer_id: UUID) -> str:
-    """The same for the same report, whenever it is made."""
+    """The same for the same report, whenever it is made; one currency's is not another's."""
     place = organizer_id.hex[-8:].upper()
-    return f"{wanted.kind[:3].upper()}-{place}-{wanted.since:%Y%m%d}-{wanted.until:%Y%m%d}"
+    days = f"{wanted.since:%Y%m%d}-{wanted.until:%Y%m%d}"
+    return f"{wanted.kind[:3].upper()}-{place}-{wanted.currency}-{days}"
 
 
 def _midnight(day: date) -> datetime:

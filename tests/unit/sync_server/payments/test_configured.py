@@ -39,6 +39,16 @@ BANK: dict[str, Any] = {
     "bank_currency": "UGX",
     "bank_holder": "ZERAKET Limited",
 }
+PESAPAL: dict[str, Any] = {
+    "pesapal_base_url": "",
+    "pesapal_consumer_key": "key",
+    "pesapal_consumer_secret": "secret",
+}
+AIRTEL: dict[str, Any] = {
+    "airtel_base_url": "",
+    "airtel_client_id": "client",
+    "airtel_client_secret": "secret",
+}
 
 
 async def _offered(settings: Settings) -> tuple[Provider, ...]:
@@ -77,6 +87,28 @@ def test_production_takes_no_play_money(changes: dict[str, str]) -> None:
     (fault,) = rail_faults(Settings(**terms, environment=Environment.PRODUCTION))
     assert fault.setting == "ZERAKET_MTN_BASE_URL"
     assert rail_faults(Settings(**terms)) == ()
+
+
+@pytest.mark.parametrize(
+    ("terms", "live", "sandbox"),
+    [
+        (
+            PESAPAL,
+            "https://pay.pesapal.com/v3",
+            "https://CYBQA.pesapal.com/pesapalv3/",
+        ),
+        (AIRTEL, "https://openapi.airtel.ug", "https://openapiuat.airtel.ug"),
+        (AIRTEL, "https://openapi.airtel.africa", "https://openapiuat.airtel.africa/"),
+    ],
+)
+def test_production_knows_each_providers_sandbox(
+    terms: dict[str, Any], live: str, sandbox: str
+) -> None:
+    name = next(name for name in terms if name.endswith("_base_url"))
+    production = {**terms, "environment": Environment.PRODUCTION}
+    (fault,) = rail_faults(Settings(**{**production, name: sandbox}))
+    assert fault.setting == f"ZERAKET_{name.upper()}"
+    assert rail_faults(Settings(**{**production, name: live})) == ()
 
 
 def test_every_rail_names_settings_that_there_are() -> None:
