@@ -58,6 +58,19 @@ async def test_a_period_before_anything_happened_is_empty(
     assert answer.content.decode().splitlines()[9].startswith("Total,,0,0,0")
 
 
+async def test_no_two_invoices_have_one_number(
+    app_client: httpx.AsyncClient, services: Services, treasury: Treasury
+) -> None:
+    numbers = set()
+    for currency in ("UGX", "USD"):
+        for days in (2, 3):
+            query = {**_period(services, days), "currency": currency}
+            answer = await _read(app_client, treasury.tenant, "invoice.csv", query)
+            rows = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+            numbers |= {row[1] for row in rows if row[:1] == ["Number"]}
+    assert len(numbers) == 4
+
+
 @pytest.mark.parametrize("kind", ["statement", "invoice", "settlement"])
 async def test_each_report_as_a_pdf(
     app_client: httpx.AsyncClient, services: Services, treasury: Treasury, kind: str
