@@ -3,6 +3,7 @@
 A fixture used by more than one folder lives in its own file in tests/plugins and is found there.
 """
 
+import gc
 import os
 from pathlib import Path
 
@@ -30,3 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     last, one of them would run on when the other cores have nothing left to do.
     """
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected lives as long as the tests: nobody looks through it again
+    for what can be thrown away.
+    """
+    gc.freeze()
