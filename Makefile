@@ -23,7 +23,7 @@ demo: setup ## show the whole of it: sales, server, kiosk, camera, phones, an ou
 	@$(BIN)/python packaging/demo/journey.py
 
 .PHONY: test
-test: setup ## run all tests, in random order, on all cores
+test: setup ## run all tests, the longest first, else in random order, on all cores
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 .PHONY: check

@@ -51,11 +51,16 @@ def ensure_roles(connection: Connection) -> None:
         connection.execute(text(leave_other_groups(member, groups)))
     # A role that is no superuser must be a member of the owner to act as it.
     connection.execute(text(f"GRANT {OWNER} TO CURRENT_USER"))
-    connection.execute(text(_DATABASE_GRANTS))
+    grant_database(connection)
     connection.execute(text("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
     connection.execute(text(f"GRANT CREATE, USAGE ON SCHEMA public TO {OWNER}"))
     readers = ", ".join((RESOLVER, LEDGER, *PRINCIPALS))
     connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {readers}"))
+
+
+def grant_database(connection: Connection) -> None:
+    """Give the rights on this database as a whole: what a copy of a database does not take over."""
+    connection.execute(text(_DATABASE_GRANTS))
 
 
 def _create(role: str, options: str) -> str:

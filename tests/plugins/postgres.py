@@ -52,6 +52,9 @@ _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 _TEMPLATE_LOCK = 20_260_001
 _SPENT_MAX = 50
 _DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+# By copying files, not through buffers and the log: a third of the work for thirteen megabytes that
+# a test touches a few pages of.
+_COPY = "CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"
 _TEST_SETTINGS = (
     "fsync = off",
     "full_page_writes = off",
@@ -129,13 +132,28 @@ def embedded_cluster() -> Iterator[Cluster]:
 
 
 async def _prepare_cluster(embedded: EmbeddedPostgres) -> None:
+    copying = f"file_copy_method = {'clone' if _kernel_copies(_FOLDER) else 'copy'}"
     async with connected(embedded.url(ADMINISTRATOR, "postgres")) as connection:
-        for setting in _TEST_SETTINGS:
+        for setting in (*_TEST_SETTINGS, copying):
             await connection.execute(text(f"ALTER SYSTEM SET {setting}"))
         await connection.execute(text("SELECT pg_reload_conf()"))
         names = await connection.scalars(text("SELECT datname FROM pg_database"))
         for name in [name for name in names if _abandoned(name)]:
             await connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+
+
+def _kernel_copies(folder: Path) -> bool:
+    """Whether it copies a file in one call, in half the time; that of some containers cannot."""
+    with (
+        tempfile.TemporaryFile(dir=folder) as source,
+        tempfile.TemporaryFile(dir=folder) as copy,
+        contextlib.suppress(OSError),
+    ):
+        source.write(b"a page")
+        source.flush()
+        os.copy_file_range(source.fileno(), copy.fileno(), 6, 0, 0)
+        return True
+    return False
 
 
 def _abandoned(database: str) -> bool:
@@ -187,10 +205,10 @@ async def _clone(clone: ClonedDatabase) -> None:
         question = text("SELECT 1 FROM pg_database WHERE datname = :name")
         if await connection.scalar(question, {"name": template}) is None:
             await _make_template(connection, clone.cluster, template)
-        await connection.execute(text(f"CREATE DATABASE {clone.name} TEMPLATE {template}"))
+        await connection.execute(text(_COPY.format(name=clone.name, template=template)))
     async with connected(clone.administrator_url) as connection:
         # Rights on a database as a whole do not come along with a template.
-        await connection.run_sync(roles.ensure_roles)
+        await connection.run_sync(roles.grant_database)
 
 
 async def _make_template(connection: AsyncConnection, cluster: Cluster, template: str) -> None:
