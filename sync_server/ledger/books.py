@@ -61,6 +61,16 @@ async def open_accounts(
     return [(row.organizer_id, row.account, row.currency) for row in rows]
 
 
+async def accounts_on_debit_side(
+    session: AsyncSession, kind: AccountKind
+) -> list[tuple[UUID, str, Money]]:
+    """Name every account of a kind that holds more debits than credits, and how much more; needs
+    the worker's transaction.
+    """
+    rows = await repository.on_debit_side(session, kind)
+    return [(row.organizer_id, row.account, Money(row.balance, row.currency)) for row in rows]
+
+
 async def entries_of_account(
     session: AsyncSession, organizer_id: UUID, account: str, currency: str
 ) -> list[tuple[int, datetime]]:

@@ -26,6 +26,12 @@ _OPEN_ACCOUNTS = """
     GROUP BY organizer_id, account, currency HAVING sum(amount) <> 0
     ORDER BY organizer_id, account, currency
 """
+_ON_DEBIT_SIDE = """
+    SELECT organizer_id, account, currency, sum(amount)::bigint AS balance FROM finance_entries
+    WHERE split_part(account, ':', 1) = :kind
+    GROUP BY organizer_id, account, currency HAVING sum(amount) > 0
+    ORDER BY organizer_id, account, currency
+"""
 _ENTRIES = """
     SELECT e.amount, t.occurred_at FROM finance_entries AS e
     JOIN finance_txns AS t ON t.organizer_id = e.organizer_id AND t.id = e.txn_id
@@ -79,6 +85,10 @@ async def posted(
 
 async def open_accounts(session: AsyncSession, kinds: Sequence[str]) -> Sequence[Any]:
     return (await session.execute(text(_OPEN_ACCOUNTS), {"kinds": list(kinds)})).all()
+
+
+async def on_debit_side(session: AsyncSession, kind: str) -> Sequence[Any]:
+    return (await session.execute(text(_ON_DEBIT_SIDE), {"kind": kind})).all()
 
 
 async def entries_of_account(

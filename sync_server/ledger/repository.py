@@ -128,21 +128,17 @@ async def pending(session: AsyncSession) -> Sequence[Any]:
     return (await session.execute(text(_PENDING))).all()
 
 
+async def lock_available(session: AsyncSession, organizer_id: UUID, currency: str) -> None:
+    query = text("SELECT private.lock_available(:organizer_id, :currency)")
+    await session.execute(query, {"organizer_id": organizer_id, "currency": currency})
+
+
 async def balance_of(session: AsyncSession, organizer_id: UUID, account: str, currency: str) -> int:
-    """Sum one account: its newest checkpoint and what came since."""
+    """Sum one account from its entries: money moves by this, so it trusts no kept sum."""
     query = text(
         """
-        SELECT coalesce(c.balance, 0) + coalesce((
-            SELECT sum(amount) FROM finance_entries
-            WHERE organizer_id = :organizer_id AND account = :account AND currency = :currency
-              AND xid >= coalesce(c.below_xid, 0)
-        ), 0)
-        FROM (SELECT 1) AS one
-        LEFT JOIN LATERAL (
-            SELECT balance, below_xid FROM finance_checkpoints
-            WHERE organizer_id = :organizer_id AND account = :account AND currency = :currency
-            ORDER BY below_xid DESC LIMIT 1
-        ) AS c ON true
+        SELECT sum(amount) FROM finance_entries
+        WHERE organizer_id = :organizer_id AND account = :account AND currency = :currency
         """,
     )
     values = {"organizer_id": organizer_id, "account": account, "currency": currency}

@@ -113,6 +113,13 @@ async def find_posted(
     return tuple(map(_line, await repository.entries_of(session, organizer_id, [found.id])))
 
 
+async def lock_available(session: AsyncSession, organizer_id: OrganizerId, currency: str) -> None:
+    """Have refunds, disputes and payouts of an organizer wait until this transaction ends: what is
+    read after this is still there when it is posted. Needs the worker's transaction.
+    """
+    await repository.lock_available(session, organizer_id, currency)
+
+
 async def balance_of(
     session: AsyncSession, organizer_id: OrganizerId, account: Account, currency: str
 ) -> Money:

@@ -33,7 +33,7 @@ async def release_due(services: Services) -> int:
         try:
             released += await _release(services, organizer_id, event_id, currency)
         except ReplayDiffersError:
-            # Another process released in between; what came since is released next time.
+            # Another process released what is in another currency; this is released next time.
             _LOG.info("release.overtaken", event_id=str(event_id))
     return released
 
@@ -55,15 +55,16 @@ async def _is_due(
 async def _release(
     services: Services, organizer_id: OrganizerId, event_id: UUID, currency: str
 ) -> bool:
-    """The number is read before the amount: whoever is overtaken finds their key taken."""
+    """Whoever gives money back has done so before or waits for this: what is released is there."""
     async with services.database.transaction(WORKER) as session:
-        sequence = 1
-        while await ledger.find_posted(session, organizer_id, f"release:{event_id}:{sequence}"):
-            sequence += 1
+        await ledger.lock_available(session, organizer_id, currency)
         account = postings.organizer_pending(event_id)
         held = await ledger.balance_of(session, organizer_id, account, currency)
         if held.minor_units >= 0:
             return False
+        sequence = 1
+        while await ledger.find_posted(session, organizer_id, f"release:{event_id}:{sequence}"):
+            sequence += 1
         release = postings.release(event_id, sequence, Money(-held.minor_units, currency))
         posted = await ledger.post(session, services, organizer_id, release)
         return posted.is_new

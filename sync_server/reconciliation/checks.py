@@ -76,6 +76,13 @@ async def check_checkpoints(session: AsyncSession, _: datetime) -> list[Item]:
     )
 
 
+async def check_pending(session: AsyncSession, _: datetime) -> list[Item]:
+    """What waits for organizers, which is owed to them and never by them."""
+    return rules.pending_is_there(
+        await books.accounts_on_debit_side(session, AccountKind.ORGANIZER_PENDING)
+    )
+
+
 async def check_postings(session: AsyncSession, _: datetime) -> list[Item]:
     """Payments against captures, refunds and payouts against what they post."""
     organizers = {organizer_id for organizer_id, _, _ in await books.sums_of_books(session)}
@@ -197,6 +204,7 @@ def _aged(
 CHECKS: Final[tuple[Check, ...]] = (
     Check((CheckName.TRIAL_BALANCE,), check_trial_balance),
     Check((CheckName.CHECKPOINTS,), check_checkpoints),
+    Check((CheckName.PENDING,), check_pending),
     Check((CheckName.CAPTURES, CheckName.REFUNDS, CheckName.PAYOUTS), check_postings),
     Check((CheckName.ORDERS, CheckName.TICKETS), check_orders),
     Check((CheckName.STATEMENTS,), check_statements),

@@ -26,6 +26,7 @@ class CheckName(StrEnum):
 
     TRIAL_BALANCE = "trial_balance"
     CHECKPOINTS = "checkpoints"
+    PENDING = "pending"
     CAPTURES = "captures"
     ORDERS = "orders"
     TICKETS = "tickets"
@@ -122,6 +123,25 @@ def balances_are_kept(wrong: Iterable[KeptBalance]) -> list[Item]:
         )
         for each in wrong
         if each.kept != each.recomputed
+    ]
+
+
+def pending_is_there(on_debit_side: Iterable[tuple[UUID, str, Money]]) -> list[Item]:
+    """Refunds and disputes take no more than is pending, and a release takes what is: whoever took
+    more has released money that nobody paid.
+    """
+    return [
+        Item(
+            CheckName.PENDING,
+            ItemFinding.DIFFERS,
+            account,
+            organizer_id,
+            balance.currency,
+            0,
+            balance.minor_units,
+        )
+        for organizer_id, account, balance in on_debit_side
+        if balance.minor_units > 0
     ]
 
 

@@ -284,6 +284,21 @@ class MoneyMachine(RuleBasedStateMachine):
         self.clock.advance(30 * _DAY)
         self.run(self.market.do(releases.release_due(self.market.services), dies))
 
+    @rule(which=_WHICH, line=_COUNTS, copies=st.integers(1, 2), amount=st.integers(1, 150_000))
+    def event_is_over_for_many(self, which: int, line: int, copies: int, amount: int) -> None:
+        """Holds end while money goes back, is paid out and is heard of, all at once."""
+        market = self.market
+        self.clock.advance(30 * _DAY)
+        heard = market.notices[:]
+        market.notices.clear()
+        given_back = [
+            market.give_back(order_id, frozenset({line}))
+            for order_id in _one_of([*(each.id for each in market.placed), *market.sold], which)
+        ]
+        released = [releases.release_due(market.services) for _ in range(copies)]
+        told = [market.hear(*notice) for notice in heard]
+        self.run(market.all_at_once(*given_back, *released, market.ask_payout(amount), *told))
+
     @rule()
     def checkpoint(self) -> None:
         self.run(ledger.make_checkpoints(self.market.services))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.clock import SettableClock
 from sync_server.kit.claims import WORKER
 from sync_server.kit.jobs import Job
-from sync_server.ledger import books
+from sync_server.ledger import books, postings
 from sync_server.payments.rules import Provider
 from sync_server.reconciliation import commands, service
 from sync_server.reconciliation.checks import Check
@@ -19,7 +19,7 @@ from sync_server.reconciliation.jobs import reconcile
 from sync_server.reconciliation.rules import Item, ItemFinding, Severity
 from sync_server.reconciliation.service import RunSource
 from tests.factories.house import HEADER, House, a_statement, change
-from tests.factories.ledger import balances
+from tests.factories.ledger import balances, post, ugx
 from tests.factories.payments import an_intent, reference_of
 
 _TICK = Job(1, "reconciliation.run", {}, 1)
@@ -98,6 +98,22 @@ async def test_whatever_somebody_changed_by_hand_is_found(
         (check, finding) for finding in findings
     ]
     assert await house.alarms() == [check]
+
+
+async def test_more_released_than_was_pending_is_found_though_the_books_balance(
+    house: House,
+) -> None:
+    again = postings.release(house.payment.event_id, 2, ugx(94_100))
+    await post(house.services, house.tenant, again)
+    (item,) = await house.run()
+    account = f"organizer_pending:{house.payment.event_id}"
+    assert (item.check, item.subject, item.books_of) == (
+        "pending",
+        account,
+        house.tenant.organizer_id,
+    )
+    assert (item.severity, item.expected, item.found) == (Severity.DRIFT, 0, 94_100)
+    assert await house.alarms() == ["pending"]
 
 
 async def test_an_alarm_is_cleared_by_the_next_run_without_a_drift(house: House) -> None:
