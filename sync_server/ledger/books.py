@@ -38,7 +38,9 @@ async def sums_of_books(session: AsyncSession) -> list[tuple[UUID, str, int]]:
 async def posted_amounts(
     session: AsyncSession, organizer_id: UUID, kind: TransactionKind, account: AccountKind
 ) -> Mapping[str, Money]:
-    """Give what transactions of a kind moved on accounts of a kind, by their keys."""
+    """Give what transactions of a kind moved on accounts of a kind, by their keys; what was taken
+    back moved nothing.
+    """
     posted = await list_posted(session, organizer_id, kind, account)
     return {each.key: each.amount for each in posted}
 
@@ -74,6 +76,7 @@ async def accounts_on_debit_side(
 async def entries_of_account(
     session: AsyncSession, organizer_id: UUID, account: str, currency: str
 ) -> list[tuple[int, datetime]]:
+    """Give the lines of an account with their times, but for what was taken back."""
     rows = await repository.entries_of_account(session, organizer_id, account, currency)
     return [(row.amount, row.occurred_at) for row in rows]
 
@@ -82,7 +85,8 @@ async def moved_a_day(
     session: AsyncSession, kind: AccountKind
 ) -> Mapping[tuple[str, str], list[tuple[int, datetime]]]:
     """Add up each day's debits, and its credits, on every account of a kind over all books, by the
-    account's name and currency, each sum at its last moment; needs the worker's transaction.
+    account's name and currency, each sum at its last moment; needs the worker's transaction. What
+    was taken back is in none: its mirror would seem to wait from the day on which it was posted.
     """
     sums: dict[tuple[str, str], list[tuple[int, datetime]]] = defaultdict(list)
     for row in await repository.moved_a_day(session, kind):

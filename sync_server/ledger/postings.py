@@ -141,6 +141,13 @@ def settlement_key(provider: str, reference: str) -> str:
     return f"settlement:{provider}:{reference.upper()}"
 
 
+def key_without_number(key: str) -> str:
+    """Under which a transfer was posted first, of whatever number this one is: no provider and no
+    reference has a colon.
+    """
+    return ":".join(key.split(":")[:3])
+
+
 def settlement(provider: str, reference: str, bank: str, amount: Money) -> Transaction:
     """A provider paid what it held to our bank account."""
     lines = lines_of(
@@ -335,12 +342,16 @@ def unapplied_receipt(provider: str, reference: str, amount: Money) -> Transacti
     return Transaction(TransactionKind.UNAPPLIED_RECEIPT, key, lines)
 
 
+def float_top_up_key(provider: str, reference: str) -> str:
+    return f"float_top_up:{provider}:{reference}"
+
+
 def float_top_up(provider: str, reference: str, bank: str, amount: Money) -> Transaction:
     lines = lines_of(
         debit(Account(AccountKind.PROVIDER_FLOAT, provider), amount),
         credit(Account(AccountKind.BANK, bank), amount),
     )
-    return Transaction(TransactionKind.FLOAT_TOP_UP, f"float_top_up:{provider}:{reference}", lines)
+    return Transaction(TransactionKind.FLOAT_TOP_UP, float_top_up_key(provider, reference), lines)
 
 
 def suspense(source: str, reference: str, doubtful: Account, amount: Money) -> Transaction:

@@ -177,6 +177,14 @@ async def find_by_key(session: AsyncSession, organizer_id: UUID, key: str) -> Fi
     return await session.scalar(query)
 
 
+async def is_reversed(session: AsyncSession, transaction: FinanceTxn) -> bool:
+    query = select(FinanceTxn.id).where(
+        FinanceTxn.organizer_id == transaction.organizer_id,
+        FinanceTxn.reverses_txn_id == transaction.id,
+    )
+    return await session.scalar(query) is not None
+
+
 async def list_transactions(
     session: AsyncSession, organizer_id: UUID, page: PageRequest
 ) -> Sequence[FinanceTxn]:

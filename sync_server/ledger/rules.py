@@ -188,6 +188,13 @@ def reversal(transaction_id: UUID, lines: tuple[Line, ...], reason: str) -> Tran
     return Transaction(TransactionKind.REVERSAL, key, mirrored, transaction_id, reason)
 
 
+def counted_key(key: str, number: int) -> str:
+    """Under which something is posted for the second time, and so on, after it was taken back: a
+    key is used once for good.
+    """
+    return key if number == 1 else f"{key}:{number}"
+
+
 def sums_by_currency(lines: tuple[Line, ...]) -> dict[str, int]:
     sums: dict[str, int] = defaultdict(int)
     for line in lines:

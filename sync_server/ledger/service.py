@@ -32,6 +32,7 @@ from sync_server.ledger.rules import (
     Line,
     Transaction,
     account_from_name,
+    counted_key,
     reversal,
 )
 from sync_server.ledger.schemas import BalanceShown, EntryShown, TransactionShown
@@ -41,6 +42,16 @@ _REFUSALS = {
     "uq_finance_txns_replay": ReplayDiffersError,
     "uq_finance_txns_organizer_id_reverses_txn_id": AlreadyReversedError,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PostedUnderKey:
+    """A transaction as it was posted, and whether it was taken back since."""
+
+    id: UUID
+    key: str
+    lines: tuple[Line, ...]
+    is_taken_back: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,25 @@ async def lock_available(session: AsyncSession, organizer_id: OrganizerId, curre
     read after this is still there when it is posted. Needs the worker's transaction.
     """
     await repository.lock_available(session, organizer_id, currency)
+
+
+async def list_counted(
+    session: AsyncSession, organizer_id: OrganizerId, key: str
+) -> list[PostedUnderKey]:
+    """Give what was posted under a key, and anew under its numbers: all but the last were taken
+    back, and the last may have been.
+    """
+    posted: list[PostedUnderKey] = []
+    while not posted or posted[-1].is_taken_back:
+        wanted = counted_key(key, len(posted) + 1)
+        found = await repository.find_by_key(session, organizer_id, wanted)
+        if found is None:
+            break
+        entries = await repository.entries_of(session, organizer_id, [found.id])
+        is_taken_back = await repository.is_reversed(session, found)
+        lines = tuple(map(_line, entries))
+        posted.append(PostedUnderKey(found.id, found.idem_key, lines, is_taken_back))
+    return posted
 
 
 async def balance_of(

@@ -2,22 +2,28 @@
 
 import argparse
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from shared.money import CURRENCY_EXPONENTS, Money
 from sync_server.kit.services import Services
-from sync_server.ledger.errors import ReplayDiffersError
+from sync_server.ledger.errors import ReplayDiffersError, TransactionNotFoundError
+from sync_server.ledger.postings import key_without_number
 from sync_server.payments.providers.amounts import to_major
 from sync_server.payments.rules import Provider
 from sync_server.reconciliation import service
+from sync_server.reconciliation.corrections import correction_of, take_back
 from sync_server.reconciliation.errors import StatementUnreadableError
 from sync_server.reconciliation.fees import book_fees
 from sync_server.reconciliation.rules import Item, Severity
 from sync_server.reconciliation.service import RunReport, RunSource
 from sync_server.reconciliation.statements import FILE_BYTES_MAX
 from sync_server.reconciliation.transfers import (
+    Booked,
+    Transfer,
     book_settlement,
     book_settlements,
     book_top_up,
@@ -25,6 +31,7 @@ from sync_server.reconciliation.transfers import (
 )
 
 _WIDTH: Final = 18
+_Book = Callable[[Services, Transfer], Awaitable[Booked]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="post that a provider paid what it held to our bank; a reference posts once",
     )
     command.add_argument(
+        "--take-back",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "REASON"),
+        help="take back a top-up or a settlement that was booked wrongly, as"
+        " settlement:pesapal:REFERENCE, before anything else is booked; then book it anew",
+    )
+    command.add_argument(
         "--book-settlements",
         action="store_true",
         help="post what providers' statements say they paid to our bank",
@@ -87,21 +103,47 @@ async def run(services: Services, arguments: argparse.Namespace) -> CommandRepor
         except (OSError, ValueError, StatementUnreadableError) as error:
             return CommandReport((*lines, f"{path}: {error}"), well=False)
         lines.append(f"{path}: {imported.lines} lines, {imported.new} of them new")
-    said = [(book_top_up, words) for words in arguments.top_up]
-    said += [(book_settlement, words) for words in arguments.settled]
-    for book, words in said:
-        reference = words[-1]
+    for name, act in _wanted(services, arguments):
         try:
-            is_new = await book(services, transfer_of(*words))
-        except (ValueError, ReplayDiffersError) as error:
-            return CommandReport((*lines, f"{reference}: {error}"), well=False)
-        lines.append(f"{reference}: {'booked' if is_new else 'booked before'}")
+            lines.append(f"{name}: {await act()}")
+        except (ValueError, ReplayDiffersError, TransactionNotFoundError) as error:
+            return CommandReport((*lines, f"{name}: {error}"), well=False)
     if arguments.book_settlements:
         lines.append(f"{await book_settlements(services)} settlements booked")
     if arguments.book_fees:
         lines.append(f"{await book_fees(services)} fees booked")
     report = await service.run(services, RunSource.OPERATOR)
     return CommandReport((*lines, *report_lines(report)), report.is_clean)
+
+
+def _wanted(
+    services: Services, arguments: argparse.Namespace
+) -> Iterator[tuple[str, Callable[[], Awaitable[str]]]]:
+    """Name what an operator says about the books, each with what does it: what is taken back goes
+    first, so that one command can correct.
+    """
+    for key, reason in arguments.take_back:
+        yield key, partial(_take_back, services, key, reason)
+    for words in arguments.top_up:
+        yield words[-1], partial(_book, services, book_top_up, words)
+    for words in arguments.settled:
+        yield words[-1], partial(_book, services, book_settlement, words)
+
+
+async def _take_back(services: Services, key: str, reason: str) -> str:
+    taken = await take_back(services, correction_of(key, reason))
+    if taken.is_new:
+        return "taken back"
+    stands = "" if taken.stands is None else f"; {taken.stands} stands"
+    return f"taken back before{stands}"
+
+
+async def _book(services: Services, book: _Book, words: Sequence[str]) -> str:
+    booked = await book(services, transfer_of(*words))
+    # Who takes back what was booked anew must know its number.
+    is_first = key_without_number(booked.key) == booked.key
+    named = "" if is_first else f" as {booked.key}"
+    return f"{'booked' if booked.is_new else 'booked before'}{named}"
 
 
 def report_lines(report: RunReport) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from sync_server.ledger.books import PostedAmount
-from sync_server.ledger.postings import settlement_key
+from sync_server.ledger.postings import key_without_number, settlement_key
 from sync_server.payments.statements import LineKind, StatementLine
 from sync_server.reconciliation.matching import EDGE
 from sync_server.reconciliation.rules import CheckName, Item, ItemFinding, Severity
@@ -24,9 +24,13 @@ def settlements_agree(
 ) -> list[Item]:
     """Find each settlement of a statement in the books, and those of the books on the statement.
     One that nobody booked yet is a note; another amount, or none on the provider's side, a drift.
-    `named_before` are the references of every settlement that the provider ever named.
+    `named_before` are the references of every settlement that the provider ever named; of a
+    reference at most one settlement stands, whatever number it has.
     """
-    mine = {each.key: each for each in posted if each.key.startswith(settlement_key(provider, ""))}
+    of_provider = settlement_key(provider, "")
+    mine = {
+        key_without_number(each.key): each for each in posted if each.key.startswith(of_provider)
+    }
     settled = [line for line in lines if line.kind is LineKind.SETTLEMENT]
     if not settled:
         return []
@@ -41,7 +45,7 @@ def settlements_agree(
     seen |= {settlement_key(provider, reference) for reference in named_before}
     first, last = min(each.booked_at for each in lines), max(each.booked_at for each in lines)
     items += [
-        _missing(key, each, Severity.DRIFT)
+        _missing(each.key, each, Severity.DRIFT)
         for key, each in mine.items()
         if key not in seen and first + EDGE <= each.occurred_at <= last - EDGE
     ]
@@ -94,7 +98,8 @@ def _item(
     return Item(
         CheckName.STATEMENTS,
         finding,
-        f"{provider} {line.key}",
+        # What is booked is named as whoever takes it back names it.
+        f"{provider} {line.key}" if posted is None else posted.key,
         None,
         line.amount.currency,
         line.amount.minor_units,

@@ -2,6 +2,7 @@
 rail's statements.
 """
 
+import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from sync_server.kit.database import Database
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
 from sync_server.ledger import postings
+from sync_server.ledger import service as ledger
+from sync_server.ledger.rules import PLATFORM
 from sync_server.payments.ports import Accepted
 from sync_server.payments.rules import Finding, Provider, Reading
 from sync_server.payments.views import PaymentFacts
 from sync_server.payouts.flow import PayoutFlow
-from sync_server.reconciliation import service
+from sync_server.reconciliation import commands, service
 from sync_server.reconciliation.rules import Item, drifts
 from sync_server.reconciliation.service import RunSource
 from tests.factories.ledger import post as post_transaction
@@ -44,6 +47,12 @@ def a_statement(clock_ms: int, *rows: str) -> bytes:
     return (HEADER + "".join(f"{line}\n" for line in lines)).encode()
 
 
+def arguments_of(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    commands.add_arguments(parser)
+    return parser.parse_args(words)
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """A platform alone in a database: one sale, released, and one payout that arrived."""
@@ -61,6 +70,21 @@ class House:
 
     async def drifted(self) -> list[Item]:
         return drifts(await self.run())
+
+    async def say(self, *words: str) -> commands.CommandReport:
+        """Run `zeraket-server reconcile` with these words."""
+        return await commands.run(self.services, arguments_of(*words))
+
+    async def of_platform(self) -> dict[str, int]:
+        """What each account of the platform's own books holds."""
+        async with self.services.database.reading(WORKER) as session:
+            found = await ledger.list_balances(session, PLATFORM)
+        return {item.account: item.balance for item in found}
+
+    async def take_in(self, clock: SettableClock, *rows: str) -> None:
+        """Keep a statement of MTN's with these rows of today."""
+        content = a_statement(clock.now_ms(), *rows)
+        await service.import_statement(self.services, Provider.MTN, "main", "a file", content)
 
     async def alarms(self) -> list[str]:
         query = text("SELECT subject FROM alarms WHERE cleared_at IS NULL ORDER BY subject")

@@ -27,9 +27,15 @@ _HEADER = (
     " occurred_at) VALUES (:organizer, gen_random_uuid(), 'suspense', 'late',"
     " sha256('x'), 2, now())"
 )
+_MIRROR = (
+    "INSERT INTO finance_txns (organizer_id, id, kind, idem_key, request_hash, n_lines,"
+    " reverses_txn_id, reason, occurred_at) VALUES (:organizer, gen_random_uuid(), 'reversal',"
+    " 'mirror', sha256('x'), 4, :txn, 'mine', now())"
+)
 AS_A_ROLE = {
     "a late line": _LATE_LINE.format(line_no=5, n_lines=4),
     "a header": _HEADER,
+    "a mirror's header": _MIRROR,
     "an update": "UPDATE finance_entries SET amount = 1",
     "an update of a header": "UPDATE finance_txns SET kind = 'capture'",
     "a deletion": "DELETE FROM finance_entries",
@@ -81,6 +87,32 @@ async def test_a_person_does_not_post(services: Services, tenant: Tenant) -> Non
         async with services.database.transaction(tenant.claims) as session:
             await post_raw(session, tenant)
     assert sqlstate(refused.value.orig) == "42501"
+
+
+@pytest.mark.parametrize("role", ["person", "neighbour"])
+async def test_a_person_takes_nothing_back(
+    services: Services, tenant: Tenant, other_tenant: Tenant, transaction_id: UUID, role: str
+) -> None:
+    claims = {"person": tenant.claims, "neighbour": other_tenant.claims}[role]
+    before = await balances(services, tenant)
+    with pytest.raises(DBAPIError) as refused:
+        async with services.database.transaction(claims) as session:
+            await post_raw(session, tenant, **_mirror_of(transaction_id))
+    assert sqlstate(refused.value.orig) == "42501"
+    assert await balances(services, tenant) == before
+
+
+async def test_not_even_the_server_takes_back_what_stands_in_other_books(
+    services: Services, other_tenant: Tenant, transaction_id: UUID
+) -> None:
+    with pytest.raises(DBAPIError) as refused:
+        async with services.database.transaction(WORKER) as session:
+            await post_raw(session, other_tenant, **_mirror_of(transaction_id))
+    assert sqlstate(refused.value.orig) == "23503"
+
+
+def _mirror_of(transaction_id: UUID) -> dict[str, str]:
+    return {"kind": "reversal", "reverses": str(transaction_id), "reason": "mine"}
 
 
 async def test_constraints_made_immediate_change_nothing(

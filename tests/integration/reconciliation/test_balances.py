@@ -1,6 +1,5 @@
 """What rails say that floats hold, against all books together; and floats that were filled."""
 
-import argparse
 from dataclasses import replace
 
 import pytest
@@ -18,7 +17,7 @@ from sync_server.payouts.flow import PayoutFlow
 from sync_server.reconciliation import commands, service
 from sync_server.reconciliation.rules import CheckName, ItemFinding, Severity
 from sync_server.reconciliation.service import RunSource
-from tests.factories.house import House
+from tests.factories.house import House, arguments_of
 from tests.factories.ledger import ugx
 from tests.factories.payouts import ScriptedRail
 from tests.factories.rails import MTN, running
@@ -48,19 +47,13 @@ async def _found(services: Services) -> list[tuple[str, Severity, int | None, in
     ]
 
 
-def _arguments(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    commands.add_arguments(parser)
-    return parser.parse_args(words)
-
-
 async def test_a_float_that_was_filled_agrees_once_that_is_booked(house: House) -> None:
     rail = ScriptedRail([], float_held=ugx(500_000 + LEFT))
     services = _offering(house, rail)
     differs = (ItemFinding.BALANCE_DIFFERS, Severity.NOTE, LEFT, 500_000 + LEFT)
     assert await _found(services) == [differs]
     words = ("--top-up", "mtn", "500,000", "UGX", "FT1")
-    told = [await commands.run(services, _arguments(*words)) for _ in range(2)]
+    told = [await commands.run(services, arguments_of(*words)) for _ in range(2)]
     assert [report.lines[0] for report in told] == ["FT1: booked", "FT1: booked before"]
     assert all(report.well for report in told)
     assert await _found(services) == []
@@ -87,8 +80,8 @@ async def test_a_float_that_was_filled_agrees_once_that_is_booked(house: House) 
 async def test_what_cannot_be_booked_stops_the_command(
     house: House, words: tuple[str, ...], said: str
 ) -> None:
-    await commands.run(house.services, _arguments("--top-up", "mtn", "500000", "UGX", "FT1"))
-    report = await commands.run(house.services, _arguments("--top-up", *words))
+    await commands.run(house.services, arguments_of("--top-up", "mtn", "500000", "UGX", "FT1"))
+    report = await commands.run(house.services, arguments_of("--top-up", *words))
     assert not report.well
     assert said in report.lines[0]
 

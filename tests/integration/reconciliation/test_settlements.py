@@ -1,6 +1,5 @@
 """What a provider paid of buyers' money to our bank is posted once, and clearing is settled."""
 
-import argparse
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,17 +11,15 @@ from shared.clock import SettableClock
 from sync_server.kit.claims import WORKER
 from sync_server.kit.instants import instant
 from sync_server.ledger import postings
-from sync_server.ledger import service as ledger
-from sync_server.ledger.rules import PLATFORM
 from sync_server.payments.rails import PaymentRails
 from sync_server.payments.rules import Provider
-from sync_server.reconciliation import commands, service
+from sync_server.reconciliation import service
 from sync_server.reconciliation.rules import CheckName, Item, ItemFinding, Severity
 from sync_server.reconciliation.service import RunSource
 from sync_server.reconciliation.transfers import book_settlements
 from sync_server.sandboxes.bank_files import Booking, Day, statement
 from sync_server.sandboxes.schemas import schema_faults
-from tests.factories.house import House, a_statement
+from tests.factories.house import House
 from tests.factories.ledger import a_sale, post, ugx
 from tests.factories.payouts import ScriptedRail
 from tests.factories.tenants import make_tenant
@@ -36,18 +33,6 @@ D, N = Severity.DRIFT, Severity.NOTE
 _DAY_MS = 86_400_000
 
 
-async def _say(house: House, *words: str) -> commands.CommandReport:
-    parser = argparse.ArgumentParser()
-    commands.add_arguments(parser)
-    return await commands.run(house.services, parser.parse_args(words))
-
-
-async def _of_platform(house: House) -> dict[str, int]:
-    async with house.services.database.reading(WORKER) as session:
-        found = await ledger.list_balances(session, PLATFORM)
-    return {item.account: item.balance for item in found}
-
-
 async def _recorded(house: House) -> list[tuple[str, int]]:
     query = text("""
         SELECT after->>'reference' AS reference, (after->>'amount')::bigint AS amount
@@ -57,37 +42,32 @@ async def _recorded(house: House) -> list[tuple[str, int]]:
         return [(row.reference, row.amount) for row in await session.execute(query)]
 
 
-async def _take_in(house: House, clock: SettableClock, *rows: str) -> None:
-    content = a_statement(clock.now_ms(), *rows)
-    await service.import_statement(house.services, Provider.MTN, "main", "a file", content)
-
-
 def _found(items: list[Item]) -> list[tuple[ItemFinding, Severity, int | None, int | None]]:
     return [(item.finding, item.severity, item.expected, item.found) for item in items]
 
 
 async def test_what_an_operator_saw_arrive_is_booked_once_and_recorded(house: House) -> None:
-    told = [await _say(house, *SETTLED), await _say(house, *SETTLED[:-1], "s1")]
+    told = [await house.say(*SETTLED), await house.say(*SETTLED[:-1], "s1")]
     assert [report.lines[0] for report in told] == ["S1: booked", "s1: booked before"]
     assert all(report.well for report in told)
-    other = await _say(house, "--settled", "mtn", "96499", "UGX", "S1")
+    other = await house.say("--settled", "mtn", "96499", "UGX", "S1")
     assert (other.well, len(other.lines)) == (False, 1)
     assert "posted before with other amounts" in other.lines[0]
-    assert await _of_platform(house) == {"bank:payouts": 96_500, "provider_clearing:mtn": -96_500}
+    assert await house.of_platform() == {"bank:payouts": 96_500, "provider_clearing:mtn": -96_500}
     assert await _recorded(house) == [("S1", 96_500)]
 
 
 async def test_our_bank_settles_nothing(house: House) -> None:
-    report = await _say(house, "--settled", "bank", "1", "UGX", "S1")
+    report = await house.say("--settled", "bank", "1", "UGX", "S1")
     assert (report.well, report.lines) == (False, ("S1: a bank has no float, and settles nothing",))
 
 
 async def test_what_a_statement_names_is_booked_once_with_its_time(
     house: House, clock: SettableClock
 ) -> None:
-    await _take_in(house, clock, SALE, PAYOUT, LINE.format("S1", 96_500))
+    await house.take_in(clock, SALE, PAYOUT, LINE.format("S1", 96_500))
     assert (F.MISSING_IN_BOOKS, N, 96_500, None) in _found(await house.run())
-    told = [await _say(house, "--book-settlements", "--book-fees") for _ in range(2)]
+    told = [await house.say("--book-settlements", "--book-fees") for _ in range(2)]
     assert [report.lines[:2] for report in told] == [
         ("1 settlements booked", "1 fees booked"),
         ("0 settlements booked", "0 fees booked"),
@@ -103,19 +83,19 @@ async def test_what_a_statement_names_is_booked_once_with_its_time(
 async def test_another_amount_on_the_statement_is_a_drift_and_books_nothing(
     house: House, clock: SettableClock
 ) -> None:
-    await _say(house, *SETTLED)
-    await _take_in(house, clock, SALE, PAYOUT, LINE.format("S1", 96_000))
+    await house.say(*SETTLED)
+    await house.take_in(clock, SALE, PAYOUT, LINE.format("S1", 96_000))
     assert await book_settlements(house.services) == 0
     assert _found(await house.drifted()) == [(F.AMOUNT_DIFFERS, D, 96_000, 96_500)]
     assert await house.alarms() == ["statements"]
-    assert (await _of_platform(house))["bank:payouts"] == 96_500
+    assert (await house.of_platform())["bank:payouts"] == 96_500
 
 
 async def test_a_settlement_that_the_provider_does_not_name_is_a_drift(
     house: House, clock: SettableClock
 ) -> None:
-    await _say(house, *SETTLED)
-    await _take_in(house, clock, SALE, PAYOUT, LINE.format("S2", 96_500))
+    await house.say(*SETTLED)
+    await house.take_in(clock, SALE, PAYOUT, LINE.format("S2", 96_500))
     assert await book_settlements(house.services) == 1
     assert _found(await house.drifted()) == [(F.MISSING_AT_PROVIDER, D, 96_500, None)]
 
@@ -127,7 +107,7 @@ async def test_money_waits_until_it_is_settled_whoever_s_books_it_is_in(
     house: House, clock: SettableClock, settled: str | None, left: int | None
 ) -> None:
     words = [] if settled is None else ["--settled", "mtn", settled, "UGX", "S1"]
-    await _say(house, *words)
+    await house.say(*words)
     clock.advance(8 * _DAY_MS)
     assert [(item.check, item.books_of, item.found) for item in await house.run()] == [
         (CheckName.AGED_CLEARING, None, left)
@@ -141,7 +121,7 @@ async def test_one_settlement_is_of_many_organizers_sales(
     neighbour = await make_tenant(house.services)
     sale = replace(a_sale("T7", organizer=54_100), provider="mtn")
     await post(house.services, neighbour, postings.capture(sale))
-    await _say(house, "--settled", "mtn", settled, "UGX", "S1")
+    await house.say("--settled", "mtn", settled, "UGX", "S1")
     clock.advance(8 * _DAY_MS)
     waiting = [item for item in await house.run() if item.check is CheckName.AGED_CLEARING]
     assert [(item.books_of, item.found) for item in waiting] == [(None, left)]
@@ -152,7 +132,7 @@ async def test_what_is_transferred_to_our_bank_waits_for_nobody(
 ) -> None:
     sale = replace(a_sale("T7"), provider="bank")
     await post(house.services, house.tenant, postings.capture(sale))
-    await _say(house, "--settled", "mtn", "100000", "UGX", "S1")
+    await house.say("--settled", "mtn", "100000", "UGX", "S1")
     clock.advance(8 * _DAY_MS)
     assert [item for item in await house.run() if item.check is CheckName.AGED_CLEARING] == []
 
@@ -160,8 +140,8 @@ async def test_what_is_transferred_to_our_bank_waits_for_nobody(
 async def test_what_was_settled_is_the_oldest(house: House, clock: SettableClock) -> None:
     """The sale is settled; of what came a week later nothing is old yet."""
     clock.advance(7 * _DAY_MS)
-    await _say(house, "--settled", "mtn", "100000", "UGX", "S1")
-    await _say(house, "--settled", "mtn", "5", "UGX", "S2")
+    await house.say("--settled", "mtn", "100000", "UGX", "S1")
+    await house.say("--settled", "mtn", "5", "UGX", "S2")
     clock.advance(6 * _DAY_MS)
     assert await house.run() == []
     clock.advance(2 * _DAY_MS)
@@ -173,7 +153,7 @@ async def test_a_bank_s_closing_balance_has_what_was_settled(house: House) -> No
     services = replace(
         house.services, parts={PaymentRails: PaymentRails({}, {Provider.BANK: rail})}
     )
-    await _say(house, *SETTLED)
+    await house.say(*SETTLED)
     report = await service.run(services, RunSource.OPERATOR)
     assert [item for item in report.items if item.check is CheckName.BALANCES] == []
 
@@ -182,7 +162,7 @@ async def test_a_bank_s_closing_balance_has_what_was_settled(house: House) -> No
 async def test_a_bank_s_statement_confirms_what_was_settled(
     house: House, clock: SettableClock, amount: int, notes: int
 ) -> None:
-    await _say(house, *SETTLED)
+    await house.say(*SETTLED)
     now = instant(clock.now_ms())
     days = {-14: 1, 2: amount, 14: 1}
     bookings = [

@@ -223,6 +223,7 @@ BY_THEMSELVES = {
     "settlement.book",
     "server.start",
     "server.stop",
+    "transfer.take_back",
 }
 # Kinds that are put together, or handed through a parameter.
 COMPOSED = {

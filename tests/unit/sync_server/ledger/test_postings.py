@@ -15,6 +15,7 @@ from sync_server.ledger.rules import (
     AccountKind,
     Line,
     Transaction,
+    reversal,
     sums_by_currency,
 )
 
@@ -47,6 +48,7 @@ EVENTS: dict[str, Callable[[], Transaction]] = {
         "pesapal", "F1", ugx(3_500), _EVENT
     ),
     "settlement": lambda: postings.settlement("pesapal", "S1", "stanbic", ugx(96_500)),
+    "settlement_taken_back": lambda: reversal(_ID, EVENTS["settlement"]().lines, "mistyped"),
     "release": lambda: postings.release(_EVENT, 1, ugx(94_100)),
     "payout_requested": lambda: postings.payout_requested(_PAYOUT),
     "payout_confirmed": lambda: postings.payout_confirmed(_PAYOUT, _FLOAT, ugx(1_000)),

@@ -44,6 +44,11 @@ OTHER_POSTED = _posted("settlement:pesapal:S0", days=-9)
         ([_line("s1")], [_posted()], []),
         # Whenever an operator says that it came, it is the same.
         ([_line()], [_posted(days=12)], []),
+        # What was booked anew, after a posting that was taken back.
+        ([_line()], [_posted("settlement:pesapal:S1:2")], []),
+        ([_line(amount=9)], [_posted("settlement:pesapal:S1:2")], [(F.AMOUNT_DIFFERS, D)]),
+        ([OTHER], [OTHER_POSTED, _posted("settlement:pesapal:S1:2")], [(F.MISSING_AT_PROVIDER, D)]),
+        ([OTHER], [OTHER_POSTED, _posted("settlement:pesapal:OLD:2")], []),
         ([_line()], [], [(F.MISSING_IN_BOOKS, N)]),
         ([_line()], [_posted("settlement:mtn:S1")], [(F.MISSING_IN_BOOKS, N)]),
         ([_line(amount=96_499)], [_posted()], [(F.AMOUNT_DIFFERS, D)]),
@@ -72,7 +77,7 @@ def test_settlements_of_a_statement_and_those_of_the_books(
 
 def test_both_sides_of_a_difference_are_told() -> None:
     (item,) = settlements_agree("pesapal", [_line(amount=9)], [_posted()], [])
-    assert (item.subject, item.expected, item.found) == ("pesapal settlement:S1", 9, 96_500)
+    assert (item.subject, item.expected, item.found) == ("settlement:pesapal:S1", 9, 96_500)
 
 
 @pytest.mark.parametrize(
