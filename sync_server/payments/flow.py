@@ -60,6 +60,8 @@ ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
 _ID_CHARACTERS_MAX: Final = 200
 _UNPAID: Final = frozenset({Finding.PENDING, Finding.UNKNOWN})
 _TAKEN_BACK: Final = frozenset({Finding.DISPUTED, Finding.REVERSED})
+_UNPAID_SO_FAR: Final = _UNPAID | {Finding.FAILED}
+"""A page may be open, also after a try that failed."""
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 _LOG: Final = structlog.get_logger(__name__)
 
@@ -178,7 +180,11 @@ class PaymentFlow:
         )
         reading = await collector.read_collection(asked)
         is_over = payment.expires_at <= self._now() and PaymentState(payment.state) in OPEN
-        if not is_over or reading.finding not in _UNPAID or not isinstance(collector, Withdrawing):
+        if (
+            not is_over
+            or reading.finding not in _UNPAID_SO_FAR
+            or not isinstance(collector, Withdrawing)
+        ):
             return reading
         if not isinstance(await collector.withdraw(asked), Accepted):
             return reading

@@ -70,6 +70,8 @@ OPEN: Final = frozenset({PaymentState.CREATED, PaymentState.UNKNOWN, PaymentStat
 """Nothing is decided: a provider is asked again."""
 CAPTURED: Final = frozenset({PaymentState.SUCCEEDED, PaymentState.DISPUTED})
 """The money is with us."""
+GIVEN_UP: Final = frozenset({PaymentState.FAILED, PaymentState.EXPIRED})
+"""No money came; it may yet."""
 ASKS_A_TELEPHONE: Final = frozenset({Provider.AIRTEL, Provider.MTN})
 """The payer says yes on their telephone, so its number must be known."""
 TOLD_BY_FILES: Final = frozenset({Provider.BANK})
@@ -193,3 +195,13 @@ def look_again_after(age: timedelta) -> timedelta | None:
     whoever took it back may never say so; None once nobody can any more.
     """
     return next((at - age for at in _LOOKS if age < at), None)
+_LATE_LOOKS: Final = tuple(timedelta(minutes=minutes) for minutes in (10, 60, 6 * 60)) + tuple(
+    timedelta(days=days) for days in (1, 3, 7)
+)
+
+
+def look_for_late_money_after(age: timedelta) -> timedelta | None:
+    """Say how long to wait before a payment that was given up so long ago is asked about again: it
+    may have been paid after all, and the callback may be lost; None once that is past.
+    """
+    return next((at - age for at in _LATE_LOOKS if age < at), None)

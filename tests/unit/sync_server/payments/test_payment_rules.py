@@ -18,6 +18,7 @@ from sync_server.payments.rules import (
     may_be_sent_again,
     next_state,
     poll_after,
+    look_for_late_money_after,
     tells_of_refund,
 )
 
@@ -152,6 +153,16 @@ def test_captured_money_is_looked_at_now_and_then_for_four_months() -> None:
 @given(st.timedeltas(min_value=timedelta(days=-1), max_value=timedelta(days=400)))
 def test_whoever_looks_late_misses_only_what_is_past(age: timedelta) -> None:
     wait = look_again_after(age)
+def test_a_payment_that_was_given_up_is_looked_at_more_and_more_seldom_for_a_week() -> None:
+    looked, age = [], timedelta()
+    while (wait := look_for_late_money_after(age)) is not None:
+        age += wait
+        looked.append(age / timedelta(hours=1))
+    assert looked == [pytest.approx(1 / 6), 1, 6, 24, 72, 168]
+    waits = [after - before for before, after in pairwise(looked)]
+    assert waits == sorted(waits)
+
+
     assert (wait is None) is (age >= timedelta(days=120))
     assert wait is None or wait > timedelta()
     assert wait is None or look_again_after(age + wait / 2) == wait - wait / 2
