@@ -7,26 +7,28 @@ from sqlalchemy import text
 
 from shared.ids import EventId
 from sync_server.kit.claims import WORKER
+from sync_server.payments.disputes import DISPUTED
 from sync_server.payments.flow import DUE_AT_ONCE
 from sync_server.payments.ports import Notice
 from sync_server.payments.rules import OPEN, PaymentState, Provider
-from sync_server.sandboxes.engine import (
 from sync_server.payments.views import facts_of
+from sync_server.sandboxes.engine import (
     OF_ANSWERS,
     Fault,
     MovementState,
     Operation,
 )
 from sync_server.sandboxes.pages import Choice
+from tests.factories.alarms import open_alarms
 from tests.factories.ledger import balances
 from tests.factories.payments import found, settle_untold
 from tests.factories.rails import FLUTTERWAVE, PESAPAL, RAILS
 from tests.factories.till import HOUR_MS, Till, on_rails
 
 S = PaymentState
+MINUTE_MS = 60_000
 _PAGED = [rail for rail in RAILS if rail.has_page]
 
-MINUTE_MS = 60_000
 
 async def _watch(till: Till) -> None:
     """Ask about whatever is due, of other tests as well."""
@@ -74,8 +76,6 @@ async def test_a_success_after_the_end_counts(till: Till) -> None:
 
 
 @on_rails(_PAGED)
-async def test_a_reversal_a_day_later_takes_everything_back(till: Till) -> None:
-@on_rails(_PAGED)
 async def test_a_try_that_failed_ends_nothing_while_its_page_is_open(till: Till) -> None:
     """A callback may be lost: the second try on the same page is found by asking."""
     payment = await till.at_the_page()
@@ -122,6 +122,8 @@ async def test_money_that_came_after_the_end_is_found_though_nobody_tells(till: 
     assert till.heard.words_of(payment) == ["gave_up", "captured"]
 
 
+@on_rails(_PAGED)
+async def test_a_reversal_a_day_later_takes_everything_back(till: Till) -> None:
     payment = await till.pay()
     till.rail.engine.offset_ms += 24 * HOUR_MS
     await settle_untold(till.services, till.rail, payment, MovementState.REVERSED)
@@ -160,10 +162,20 @@ async def test_a_dispute_holds_the_money_until_it_ends(
         100_000,
         0,
     )
+    assert await open_alarms(till.services, DISPUTED) == {
+        str(payment.id): {
+            "organizer_id": str(till.tenant.organizer_id),
+            "order_id": str(payment.order_id),
+            "provider": "flutterwave",
+            "currency": "UGX",
+            "amount": 100_000,
+        }
+    }
     await settle_untold(till.services, till.rail, payment, end)
     assert (await till.flow.refresh(payment.id)).state is state
     left = await balances(till.services, till.tenant)
     assert (left["provider_clearing:flutterwave"], sum(left.values())) == (clearing, 0)
+    assert await open_alarms(till.services, DISPUTED) == {}
 
 
 @on_rails([PESAPAL])
