@@ -99,6 +99,18 @@ class PhoneRequiredError(ProblemError):
     title = "This way to pay asks a telephone: name its number with the payment"
 
 
+class PaymentTooLargeError(ProblemError):
+    status = 422
+    code = "payment_too_large"
+    title = "This way to pay carries no such amount at once: take another, or order less"
+
+
+class CurrencyNotTakenError(ProblemError):
+    status = 422
+    code = "currency_not_taken"
+    title = "This way to pay does not take the order's currency: take another"
+
+
 class RefundAccountNotNeededError(ProblemError):
     status = 409
     code = "refund_account_not_needed"

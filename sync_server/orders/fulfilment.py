@@ -40,6 +40,8 @@ REVERSED: Final = "the payment was taken back"
 REFUSED: Final = "refund.refused"
 NOT_NEEDED: Final = "The order was not open any more"
 SOLD_OUT_MEANWHILE: Final = "Paid too late: the tickets were sold out"
+CODE_USED_UP_MEANWHILE: Final = "Paid too late: the promo code was used up"
+LIMIT_REACHED_MEANWHILE: Final = "Paid too late: the buyer had as many tickets as one may have"
 _LOG: Final = structlog.get_logger(__name__)
 
 
@@ -129,12 +131,12 @@ class Fulfilment:
             return ()
         order, lines = found
         outcome = on_capture(OrderState(order.state))
-        if outcome is Outcome.RESERVE_ANEW and not await _reserved_anew(session, order, lines):
-            await self._give_back(session, payment, SOLD_OUT_MEANWHILE)
-        elif outcome is Outcome.GIVE_BACK:
-            await self._give_back(session, payment, NOT_NEEDED)
-        else:
+        fault = NOT_NEEDED if outcome is Outcome.GIVE_BACK else None
+        if outcome is Outcome.RESERVE_ANEW:
+            fault = await _reserve_anew(session, order, lines)
+        if fault is None:
             return await issue(session, self.services, order, lines, payment.id)
+        await self._give_back(session, payment, fault)
         return ()
 
     async def gave_up(self, _session: AsyncSession, _payment: PaymentFacts) -> None:
@@ -213,18 +215,52 @@ class Fulfilment:
         await selling.change_sold(session, self.services, event, change)
 
 
-async def _reserved_anew(
+async def _reserve_anew(
     session: AsyncSession, order: Order, lines: Sequence[OrderedTicket]
-) -> bool:
-    """All or nothing: what was taken before another type was sold out is given back."""
+) -> str | None:
+    """Take again what an order had, by the rules of any order: all of it, or nothing. Says why not,
+    where it cannot be.
+    """
+    promo = order.promo_code_id
+    if promo is None:
+        return await _take_anew(session, order, lines)
+    if not await offers_repository.use_promo_code(session, order.organizer_id, promo):
+        return CODE_USED_UP_MEANWHILE
+    fault = await _take_anew(session, order, lines)
+    if fault is not None:
+        await offers_repository.unuse_promo_code(session, order.organizer_id, promo, 1)
+    return fault
+
+
+async def _take_anew(
+    session: AsyncSession, order: Order, lines: Sequence[OrderedTicket]
+) -> str | None:
+    """What was taken before another type could not be had is given back."""
     wanted = Counter(OfferKey(*event_of(order), line.ticket_type_id) for line in lines)
     taken: Counter[OfferKey] = Counter()
+    fault: str | None = None
     for key in sorted(wanted):
-        if not await offers_repository.take_again(session, key, wanted[key]):
+        if await offers_repository.take_again(session, key, wanted[key]):
+            taken[key] = wanted[key]
+            fault = await _limit_fault(session, order, key, wanted[key])
+        else:
+            fault = SOLD_OUT_MEANWHILE
+        if fault is not None:
             await offers_repository.give_back(session, taken)
-            return False
-        taken[key] = wanted[key]
-    return True
+            return fault
+    return None
+
+
+async def _limit_fault(
+    session: AsyncSession, order: Order, key: OfferKey, count: int
+) -> str | None:
+    """The offer is locked by now, and the order does not count yet."""
+    limit = await offers_repository.per_buyer_max(session, key)
+    if limit is None:
+        return None
+    sealed = await repository.sealed_of(session, order)
+    has = await repository.count_of_buyer(session, key, sealed.buyer_hash)
+    return LIMIT_REACHED_MEANWHILE if has + count > limit else None
 
 
 def _tickets(lines: Iterable[Any]) -> list[TicketId]:

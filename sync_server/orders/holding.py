@@ -48,16 +48,24 @@ NUMBER_BYTES: Final = 7
 _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 AFTERWARDS: Final = timedelta(minutes=5)
 """How much longer than a rail tickets are held: its answer is on the way."""
+GRACE_DAYS: Final = 2
+"""Working days more that a bank is given than its payer is told: what is transferred on the last
+day takes up to one, and stands in the statement of the evening after.
+"""
 
 
 def paid_until(now: datetime, provider: Provider) -> datetime:
-    """Say until when a rail may take. A bank clears nothing on a weekend, so a Friday's transfer
-    would come when its tickets are let go.
+    """Say until when a buyer is told to pay. A bank clears nothing on a weekend, so a Friday's
+    transfer would come when its tickets are let go.
     """
     if provider is not Provider.BANK:
         return now + PAID_WITHIN[provider]
     # Whoever orders on a weekend begins on Monday.
-    until, days_left = now, PAID_WITHIN[provider].days + (not _is_working_day(now))
+    return _working_days_later(now, PAID_WITHIN[provider].days + (not _is_working_day(now)))
+
+
+def _working_days_later(moment: datetime, days: int) -> datetime:
+    until, days_left = moment, days
     while days_left:
         until += timedelta(days=1)
         days_left -= _is_working_day(until)
@@ -70,7 +78,10 @@ def _is_working_day(moment: datetime) -> bool:
 
 def held_while_paying(held_until: datetime, now: datetime, provider: Provider) -> datetime:
     """Say until when tickets are held once a way to pay was chosen; never shorter than before."""
-    return max(held_until, paid_until(now, provider) + AFTERWARDS)
+    until = paid_until(now, provider)
+    if provider is Provider.BANK:
+        until = _working_days_later(until, GRACE_DAYS)
+    return max(held_until, until + AFTERWARDS)
 
 
 def order_number(randomness: bytes) -> str:

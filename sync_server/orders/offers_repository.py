@@ -121,6 +121,10 @@ async def take_again(session: AsyncSession, key: OfferKey, count: int) -> bool:
     return await _TAKE.row(session, {**_place(key), "wanted": count}) is not None
 
 
+async def per_buyer_max(session: AsyncSession, key: OfferKey) -> int | None:
+    return await session.scalar(select(TicketOffer.per_buyer_max).where(*_one(key)))
+
+
 def _place(key: OfferKey) -> dict[str, UUID]:
     return {f"in_{name}": value for name, value in key._asdict().items()}
 

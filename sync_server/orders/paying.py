@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import EventId, OrganizerId
+from shared.money import Money
 from sync_server.kit.idempotency import RepeatableRequest
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
@@ -12,9 +13,11 @@ from sync_server.ledger.shares import shares_of_row
 from sync_server.orders import repository
 from sync_server.orders.buyers import Buyer, OrderToken, open_buyer, open_token, order_link
 from sync_server.orders.errors import (
+    CurrencyNotTakenError,
     OrderNotFoundError,
     OrderNotPayableError,
     PaymentsExhaustedError,
+    PaymentTooLargeError,
     PhoneRequiredError,
 )
 from sync_server.orders.fulfilment import Fulfilment
@@ -31,7 +34,14 @@ from sync_server.payments.ports import ByTransfer, Payer, TransferInstructions
 from sync_server.payments.rails import rails_of
 from sync_server.payments.refund_flow import RefundFlow
 from sync_server.payments.requests import PayerRequest
-from sync_server.payments.rules import ASKS_A_TELEPHONE, OPEN, Provider
+from sync_server.payments.rules import (
+    ASKS_A_TELEPHONE,
+    OPEN,
+    Provider,
+    amount_max,
+    carries,
+    knows_currency,
+)
 from sync_server.payments.service import NewPayment
 from sync_server.payments.views import PaymentFacts
 
@@ -47,11 +57,16 @@ class WayToPay:
     request: RepeatableRequest = field(repr=False)
 
 
-def require_payable(services: Services, way: WayToPay, buyer: Buyer) -> None:
-    """Raise ProviderNotOfferedError, or PhoneRequiredError where a rail would ask nobody, before
-    anything is held.
+def require_payable(services: Services, way: WayToPay, buyer: Buyer, total: Money) -> None:
+    """Raise ProviderNotOfferedError, what keeps the rail from carrying the total, or
+    PhoneRequiredError where it would ask nobody, before anything is held.
     """
     payment_flow(services).collector(way.provider)
+    if not knows_currency(way.provider, total.currency):
+        raise CurrencyNotTakenError(extra={"currency": total.currency})
+    if not carries(way.provider, total):
+        limit = amount_max(way.provider, total.currency)
+        raise PaymentTooLargeError(extra={"amount_max": limit})
     if way.provider in ASKS_A_TELEPHONE and not (way.phone or buyer.phone):
         raise PhoneRequiredError
 
@@ -103,7 +118,7 @@ async def begin_payment(
         raise PaymentsExhaustedError
     sealed = await repository.sealed_of(session, locked)
     buyer = open_buyer(services, order.id, sealed.sealed_buyer)
-    require_payable(services, way, buyer)
+    require_payable(services, way, buyer, Money(locked.amount, locked.currency))
     token = open_token(services, order.id, sealed.sealed_token)
     begun = await flow.begin(session, new_payment(services, locked, token, buyer, way))
     held_until = held_while_paying(locked.hold_expires_at, now, way.provider)

@@ -96,7 +96,7 @@ async def place(session: AsyncSession, services: Services, wanted: OrderRequest)
         if wanted.quoted_total not in {None, total}:
             raise PriceChangedError(extra={"total": total})
         if wanted.way is not None and total > 0:
-            require_payable(services, wanted.way, wanted.buyer)
+            require_payable(services, wanted.way, wanted.buyer, priced.quote.total)
     except ProblemError:
         # What a repeat asks for may not be on sale any more; it was sold before.
         repeated = await _repeated(session, services, wanted)

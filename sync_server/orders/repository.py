@@ -205,7 +205,7 @@ async def find_by_token(session: AsyncSession, token_hash: bytes) -> Order | Non
 
 async def sealed_of(session: AsyncSession, order: Order) -> Any:  # noqa: ANN401 - a row
     """Give an order's sealed and hashed columns; needs the worker's transaction."""
-    query = select(Order.request_hash, Order.sealed_token, Order.sealed_buyer)
+    query = select(Order.request_hash, Order.sealed_token, Order.sealed_buyer, Order.buyer_hash)
     found = await session.execute(
         query.where(Order.organizer_id == order.organizer_id, Order.id == order.id)
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.ids import EventId, OrganizerId, from_signed_64
+from shared.money import Money
 from sync_server.audit import service as audit
 from sync_server.audit.rules import Action, Subject
 from sync_server.catalog import service as catalog
@@ -53,7 +54,7 @@ from sync_server.payments.flow import Begun
 from sync_server.payments.ports import TransferInstructions
 from sync_server.payments.rails import rails_of
 from sync_server.payments.refund_accounts import wants_account
-from sync_server.payments.rules import CAPTURED, OPEN
+from sync_server.payments.rules import CAPTURED, OPEN, Provider, carries
 from sync_server.payments.views import PaymentFacts, RefundFacts
 from sync_server.tickets.rules import ClaimToken, wallet_link
 
@@ -179,8 +180,13 @@ def _own_order(
         tickets=[_line_shown(line, links.get(line.line_no)) for line in lines],
         payments=[_payment_shown(payment, how_to_pay(services, payment)) for payment in made],
         refunds=[],
-        ways_to_pay=list(rails_of(services).offered) if _waits(order) else [],
+        ways_to_pay=_ways_to_pay(services, order) if _waits(order) else [],
     )
+
+
+def _ways_to_pay(services: Services, order: Order) -> list[Provider]:
+    total = Money(order.amount, order.currency)
+    return [rail for rail in rails_of(services).offered if carries(rail, total)]
 
 
 def _own_refunds(services: Services, given_back: Sequence[RefundFacts]) -> list[OwnRefundShown]:

@@ -22,6 +22,7 @@ from sync_server.kit.keys import SealBrokenError
 from sync_server.kit.outbox import Message, publish
 from sync_server.kit.services import Services
 from sync_server.payments import repository
+from sync_server.payments.disputes import tell_of_dispute
 from sync_server.payments.errors import PaymentNotFoundError, ProviderNotOfferedError
 from sync_server.payments.models import Payment
 from sync_server.payments.ports import (
@@ -59,6 +60,8 @@ ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
 """Whoever took a payment to ask about it and was killed leaves it for that long."""
 _ID_CHARACTERS_MAX: Final = 200
 _UNPAID: Final = frozenset({Finding.PENDING, Finding.UNKNOWN})
+_UNPAID_SO_FAR: Final = _UNPAID | {Finding.FAILED}
+"""A page may be open, also after a try that failed."""
 _TAKEN_BACK: Final = frozenset({Finding.DISPUTED, Finding.REVERSED})
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 _LOG: Final = structlog.get_logger(__name__)
@@ -178,7 +181,11 @@ class PaymentFlow:
         )
         reading = await collector.read_collection(asked)
         is_over = payment.expires_at <= self._now() and PaymentState(payment.state) in OPEN
-        if not is_over or reading.finding not in _UNPAID or not isinstance(collector, Withdrawing):
+        if (
+            not is_over
+            or reading.finding not in _UNPAID_SO_FAR
+            or not isinstance(collector, Withdrawing)
+        ):
             return reading
         if not isinstance(await collector.withdraw(asked), Accepted):
             return reading
@@ -309,6 +316,7 @@ class PaymentFlow:
         self, session: AsyncSession, before: PaymentState, payment: PaymentFacts
     ) -> None:
         after = payment.state
+        await tell_of_dispute(session, self.services, before, payment)
         news: Sequence[Message] = ()
         if after in CAPTURED and before not in CAPTURED:
             news = await self.listener.captured(session, payment)

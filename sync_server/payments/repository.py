@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from sync_server.kit.pagination import PageRequest
 from sync_server.kit.prepared import PreparedStatement, change_of, entity, insertion, keep
 from sync_server.payments.models import Payment, PaymentReading, RefundAccount, StoredRefund
-from sync_server.payments.rules import CAPTURED, OPEN, PaymentState, RefundState
+from sync_server.payments.rules import CAPTURED, GIVEN_UP, OPEN, PaymentState, RefundState
 
 _ONE_PAYMENT = select(Payment).where(Payment.id == bindparam("id"))
 _PAYMENT = PreparedStatement(_ONE_PAYMENT)
@@ -256,14 +256,14 @@ class Due:
 async def take_due_payments(
     session: AsyncSession, due: Due, looked_at: Collection[str]
 ) -> list[UUID]:
-    """Give open payments that are to be asked about, then captured ones of the rails `looked_at`,
-    and let no other process take them now.
+    """Give open payments that are to be asked about, then captured ones and those given up, of the
+    rails `looked_at`, and let no other process take them now.
     """
     ids = await _take_due(session, Payment, due, Payment.state.in_(OPEN))
     rest = replace(due, limit=due.limit - len(ids))
     if rest.limit and looked_at:
-        captured = (Payment.state.in_(CAPTURED), Payment.provider.in_(looked_at))
-        ids += await _take_due(session, Payment, rest, *captured)
+        over = (Payment.state.in_(CAPTURED | GIVEN_UP), Payment.provider.in_(looked_at))
+        ids += await _take_due(session, Payment, rest, *over)
     return ids
 
 

@@ -70,8 +70,18 @@ OPEN: Final = frozenset({PaymentState.CREATED, PaymentState.UNKNOWN, PaymentStat
 """Nothing is decided: a provider is asked again."""
 CAPTURED: Final = frozenset({PaymentState.SUCCEEDED, PaymentState.DISPUTED})
 """The money is with us."""
+GIVEN_UP: Final = frozenset({PaymentState.FAILED, PaymentState.EXPIRED})
+"""No money came; it may yet."""
 ASKS_A_TELEPHONE: Final = frozenset({Provider.AIRTEL, Provider.MTN})
 """The payer says yes on their telephone, so its number must be known."""
+AMOUNTS_MAX: Final = {"UGX": 5_000_000}
+"""What mobile money carries at once (Bank of Uganda, 2022)."""
+_CURRENCIES: Final = {
+    Provider.AIRTEL: frozenset({"KES", "RWF", "TZS", "UGX"}),
+    # MTN's own sandbox knows euros alone.
+    Provider.MTN: frozenset({"EUR", "RWF", "UGX"}),
+}
+"""Of the wallets that a rail asks; other rails take what their account takes."""
 TOLD_BY_FILES: Final = frozenset({Provider.BANK})
 """Nobody is there to be asked: what becomes of the money comes by itself."""
 
@@ -158,6 +168,22 @@ def next_refund_state(state: RefundState, reading: Reading, expected: Money) -> 
             return state
 
 
+def amount_max(rail: Provider, currency: str) -> int | None:
+    """Give the most that a rail carries at once; None where it has no such limit."""
+    return AMOUNTS_MAX.get(currency) if rail in ASKS_A_TELEPHONE else None
+
+
+def knows_currency(rail: Provider, currency: str) -> bool:
+    return rail not in _CURRENCIES or currency in _CURRENCIES[rail]
+
+
+def carries(rail: Provider, amount: Money) -> bool:
+    """Say whether a rail takes an amount in one go."""
+    limit = amount_max(rail, amount.currency)
+    fits = limit is None or amount.minor_units <= limit
+    return fits and knows_currency(rail, amount.currency)
+
+
 def may_be_sent_again(reading: Reading) -> bool:
     """Only what the provider has never seen is sent again, and under the same reference."""
     return reading.finding is Finding.NOT_FOUND
@@ -186,6 +212,9 @@ def poll_after(age: timedelta) -> timedelta | None:
 
 
 _LOOKS: Final = tuple(timedelta(days=days) for days in (1, 3, 7, 14, 30, 60, 90, 120))
+_LATE_LOOKS: Final = tuple(timedelta(minutes=minutes) for minutes in (10, 60, 6 * 60)) + tuple(
+    timedelta(days=days) for days in (1, 3, 7)
+)
 
 
 def look_again_after(age: timedelta) -> timedelta | None:
@@ -193,3 +222,10 @@ def look_again_after(age: timedelta) -> timedelta | None:
     whoever took it back may never say so; None once nobody can any more.
     """
     return next((at - age for at in _LOOKS if age < at), None)
+
+
+def look_for_late_money_after(age: timedelta) -> timedelta | None:
+    """Say how long to wait before a payment that was given up so long ago is asked about again: it
+    may have been paid after all, and the callback may be lost; None once that is past.
+    """
+    return next((at - age for at in _LATE_LOOKS if age < at), None)

@@ -22,9 +22,6 @@ SETTLES_WITHIN: Final = timedelta(minutes=2)
 RAILS: Final = frozenset({Provider.AIRTEL, Provider.BANK, Provider.FLUTTERWAVE, Provider.MTN})
 TELLS_NAMES: Final = frozenset({Provider.AIRTEL, Provider.MTN})
 """Rails that say whose account it is; their silence postpones a payment."""
-MOBILE_RAILS: Final = TELLS_NAMES
-AMOUNTS_MAX: Final = {"UGX": 5_000_000}
-"""What mobile money carries at once (Bank of Uganda, 2022)."""
 _WORDS_IN_COMMON: Final = 2
 
 
@@ -139,11 +136,6 @@ def names_agree(one: str, other: str) -> bool:
 def stops(check: NameCheck, *, accepts_name: bool) -> bool:
     """Nobody pays to an account that is closed; another name may be accepted by a person."""
     return check is NameCheck.INACTIVE or (check is NameCheck.DIFFERS and not accepts_name)
-
-
-def amount_max(rail: Provider, currency: str) -> int | None:
-    """Give the most that a rail carries at once; None where it has no such limit."""
-    return AMOUNTS_MAX.get(currency) if rail in MOBILE_RAILS else None
 
 
 def is_released(event_day: datetime, hold_days: int, now: datetime) -> bool:

@@ -24,7 +24,7 @@ from sync_server.ledger.errors import OverdraftError
 from sync_server.ledger.rules import AccountKind, account_from_name
 from sync_server.organizers.callers import OrganizerCaller
 from sync_server.organizers.errors import OrganizerNotFoundError
-from sync_server.payments.rules import Provider
+from sync_server.payments.rules import Provider, amount_max
 from sync_server.payouts import repository
 from sync_server.payouts.errors import (
     DestinationNotFoundError,
@@ -38,7 +38,7 @@ from sync_server.payouts.errors import (
     TwoPeopleNeededError,
 )
 from sync_server.payouts.models import HoldRule, Payout, PayoutDestination
-from sync_server.payouts.rules import HOLD_DAYS_DEFAULT, WAITING, PayoutState, amount_max
+from sync_server.payouts.rules import HOLD_DAYS_DEFAULT, WAITING, PayoutState
 from sync_server.payouts.schemas import (
     AmountsShown,
     Approval,

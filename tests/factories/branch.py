@@ -28,7 +28,7 @@ from tests.factories.tenants import Tenant
 
 JOB = Job(1, TAKING_IN, {}, 1)
 BY_TRANSFER = PaymentWanted(provider=Provider.BANK)
-_DAYS_MS = 5 * 86_400_000
+_DAYS_MS = 7 * 86_400_000
 
 
 @dataclass(slots=True)

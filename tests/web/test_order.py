@@ -157,6 +157,21 @@ async def test_who_pays_at_pesapal_comes_back_to_the_order(
     assert another.url == f"{windows.address}/order"
 
 
+async def test_who_failed_at_pesapal_may_try_again_there_or_pay_in_another_way(
+    windows: Windows, served: Served, rails: dict[Provider, RunningRail], placed: PlacedOrder
+) -> None:
+    page = await windows.open(_link(served, placed))
+    await page.click("[data-way=pesapal]")
+    await submit(page, "pay")
+    await page.wait_for_url(f"{rails[Provider.PESAPAL].line.base_url}/**")
+    await _settle(served, rails, placed, MovementState.FAILED)
+    await page.goto(_link(served, placed))
+    assert "try again on the payment page" in await _standing(page, "That try did not go through")
+    assert await page.is_visible("#go-on")
+    await page.click("#another")
+    assert await page.is_visible("#pay")
+
+
 async def test_a_lost_answer_makes_no_second_payment(
     windows: Windows, served: Served, rails: dict[Provider, RunningRail], placed: PlacedOrder
 ) -> None:
@@ -245,8 +260,10 @@ async def test_an_order_is_for_everybody_on_the_smallest_phone(
     assert len(titles) == len(LANGUAGES)
 
 
-def _made(state: PaymentState, provider: str = "mtn", page: str | None = None) -> dict[str, Any]:
-    return {"state": state, "provider": provider, "redirect_url": page}
+def _made(
+    state: PaymentState, provider: str = "mtn", page: str | None = None, reason: str | None = None
+) -> dict[str, Any]:
+    return {"state": state, "provider": provider, "redirect_url": page, "reason": reason}
 
 
 _NEVER: Final = None
@@ -255,6 +272,13 @@ _TOLD: Final[list[tuple[OrderState, list[dict[str, Any]], str | None, str, int |
     (OrderState.HELD, [_made(PaymentState.UNKNOWN)], None, "phone", 4),
     (OrderState.HELD, [_made(PaymentState.PENDING, "bank")], None, "transfer", 4),
     (OrderState.HELD, [_made(PaymentState.CREATED, page="https://x")], None, "page", 4),
+    (
+        OrderState.HELD,
+        [_made(PaymentState.PENDING, "pesapal", "https://x", "Declined")],
+        None,
+        "page_failed",
+        4,
+    ),
     (OrderState.HELD, [_made(PaymentState.UNKNOWN, "pesapal")], None, "asking", 4),
     (OrderState.HELD, [_made(PaymentState.EXPIRED)], None, "failed", 15),
     (OrderState.HELD, [_made(PaymentState.MISMATCHED)], None, "mismatched", 15),

@@ -106,7 +106,8 @@ function show(order) {
   put("[data-number]", text("number", { number: order.number }));
   const name = standingOf(order);
   put("[data-standing]", text(`standing.${name}`) ?? "");
-  const until = moment(order.hold_expires_at);
+  // Tickets are held longer than a buyer is told to transfer: a bank takes its time.
+  const until = moment(name === "transfer" ? open.expires_at : order.hold_expires_at);
   put("[data-advice]", text(`standing.${name}_advice`, { until, total }) ?? "");
   const page = pageOf(order);
   goOn.hidden = page === null;

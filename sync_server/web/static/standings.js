@@ -25,7 +25,7 @@ export function standingOf(order) {
   if (order.state === "expired") return isAnyPayment(CAPTURED) ? lateStanding(order) : "expired";
   const open = openPayment(order);
   if (open === undefined) return order.payments.length > 0 ? "failed" : "held";
-  if (open.redirect_url !== null) return "page";
+  if (open.redirect_url !== null) return open.reason ? "page_failed" : "page";
   return ASKED_WITHOUT_PAGE[open.provider] ?? "asking";
 }
 

@@ -13,8 +13,10 @@ from shared.clock import SettableClock
 from shared.ids import EventId
 from sync_server.composition import hear_bank
 from sync_server.kit.claims import WORKER
+from sync_server.kit.instants import unix_ms
 from sync_server.kit.services import Services
 from sync_server.orders import service
+from sync_server.orders.errors import SoldOutError
 from sync_server.orders.holding import OrderState
 from sync_server.orders.paying import refund_flow
 from sync_server.orders.schemas import PaymentWanted, PlacedOrder
@@ -295,12 +297,28 @@ async def test_money_that_comes_after_the_hold_buys_what_is_left(
     assert await tickets_by_status(branch.services, event_id) == {"valid": 1}
 
 
+async def test_who_transfers_on_the_last_day_as_they_were_told_gets_their_ticket(
+    branch: Branch, clock: SettableClock, tenant: Tenant, event_id: EventId
+) -> None:
+    """The clearing house takes a day, and the bank says so in the evening."""
+    type_id = await put_on_sale(branch.services, tenant, event_id, quantity=1)
+    placed = await _placed(branch, tenant, event_id, type_id)
+    (payment,) = placed.payments
+    clock.advance(unix_ms(payment.expires_at) - clock.now_ms() + DAY_MS + DAY_MS // 2)
+    await expire(branch.services)
+    with pytest.raises(SoldOutError):
+        await _placed(branch, tenant, event_id, type_id)
+    await branch.transfer(PRICE, _reference(placed))
+    await branch.take_in()
+    assert await _states(branch, placed) == (OrderState.PAID, PaymentState.SUCCEEDED)
+
+
 async def test_money_for_what_is_sold_by_then_waits_for_the_buyer_s_account(
     branch: Branch, clock: SettableClock, tenant: Tenant, event_id: EventId
 ) -> None:
     type_id = await put_on_sale(branch.services, tenant, event_id, quantity=1)
     placed = await _placed(branch, tenant, event_id, type_id)
-    clock.advance(5 * DAY_MS)
+    clock.advance(7 * DAY_MS)
     await expire(branch.services)
     await _placed(branch, tenant, event_id, type_id)
     await branch.transfer(PRICE, _reference(placed))

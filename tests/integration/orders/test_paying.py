@@ -1,6 +1,7 @@
 """Orders and the money for them: paid, paid twice, paid late, never paid, and killed on the way."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,11 +11,14 @@ from shared.clock import SettableClock
 from shared.ids import EventId
 from sync_server.kit.claims import WORKER
 from sync_server.kit.idempotency import IdempotencyKeyReusedError
+from sync_server.kit.problems import ProblemError
 from sync_server.kit.services import Services
 from sync_server.orders import paying, repository, service
 from sync_server.orders.errors import (
+    CurrencyNotTakenError,
     OrderNotPayableError,
     PaymentsExhaustedError,
+    PaymentTooLargeError,
     PaymentUnderWayError,
     PhoneRequiredError,
 )
@@ -304,6 +308,41 @@ async def test_a_rail_that_asks_a_telephone_is_told_of_one_before_anything_is_he
     named = PaymentWanted(provider=Provider.MTN, phone=PHONE)
     paid = await service.pay_own_order(caller, a_request(shop), named)
     assert [payment.state for payment in paid.payments] == [PaymentState.PENDING]
+
+
+@pytest.mark.parametrize(
+    ("terms", "refused"),
+    [
+        ({"price": 5_000_001}, PaymentTooLargeError),
+        ({"currency": "KES"}, CurrencyNotTakenError),
+    ],
+)
+async def test_what_a_rail_cannot_carry_is_refused_before_anything_is_held(
+    shop: Services,
+    tenant: Tenant,
+    event_id: EventId,
+    rail: RunningRail,
+    terms: dict[str, Any],
+    refused: type[ProblemError],
+) -> None:
+    type_id = await put_on_sale(shop, tenant, event_id, **terms)
+    with pytest.raises(refused):
+        await place(shop, tenant, event_id, an_order(type_id, payment=MTN))
+    assert (await states_of_orders(shop, event_id), await taken(shop, event_id)) == ({}, 0)
+    placed = await place(shop, tenant, event_id, an_order(type_id))
+    assert placed.ways_to_pay == []
+    with pytest.raises(refused):
+        await service.pay_own_order(OrderCall(shop, placed.token), a_request(shop), MTN)
+    assert rail.engine.movements == {}
+
+
+async def test_what_a_rail_carries_just_so_is_offered(
+    shop: Services, tenant: Tenant, event_id: EventId
+) -> None:
+    type_id = await put_on_sale(shop, tenant, event_id, price=5_000_000)
+    placed = await place(shop, tenant, event_id, an_order(type_id, payment=MTN))
+    assert placed.ways_to_pay == [Provider.MTN]
+    assert [payment.state for payment in placed.payments] == [PaymentState.PENDING]
 
 
 async def test_what_costs_nothing_needs_no_telephone(

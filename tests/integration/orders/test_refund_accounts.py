@@ -176,7 +176,7 @@ async def test_whoever_named_an_account_before_waits_for_nobody(
     type_id = await put_on_sale(branch.services, tenant, event_id, quantity=1)
     placed = await _by_transfer(branch, tenant, event_id, type_id)
     assert (await _name(client, placed, ACCOUNT)).json()["retried"] == []
-    clock.advance(5 * DAY_MS)
+    clock.advance(7 * DAY_MS)
     await expire(branch.services)
     await place(branch.services, tenant, event_id, an_order(type_id))
     await pay_by_transfer(branch, placed)

@@ -40,8 +40,9 @@ _COMING = {
     # MTN and Airtel say of money that came no more than that it came.
     MTN.name: dict(zip(_ENDS, (C.FAILED, C.EXPIRED, C.SUCCEEDED, C.SUCCEEDED), strict=True)),
     AIRTEL.name: dict(zip(_ENDS, (C.FAILED, C.EXPIRED, C.SUCCEEDED, C.SUCCEEDED), strict=True)),
-    PESAPAL.name: dict(zip(_ENDS, (C.FAILED, C.FAILED, C.SUCCEEDED, C.REVERSED), strict=True)),
-    FLUTTERWAVE.name: dict(zip(_ENDS, (C.FAILED, C.FAILED, C.DISPUTED, C.REVERSED), strict=True)),
+    # On their pages a payer may try again.
+    PESAPAL.name: dict(zip(_ENDS, (C.PENDING, C.PENDING, C.SUCCEEDED, C.REVERSED), strict=True)),
+    FLUTTERWAVE.name: dict(zip(_ENDS, (C.PENDING, C.PENDING, C.DISPUTED, C.REVERSED), strict=True)),
     # A transfer that does not come is not said to be refused.
     BANK.name: dict(zip(_ENDS, (C.PENDING, C.PENDING, C.SUCCEEDED, C.REVERSED), strict=True)),
 }

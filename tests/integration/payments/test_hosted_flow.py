@@ -1,13 +1,17 @@
 """Payments on a provider's own page, from intent to money, whatever the dial is turned to."""
 
+from http import HTTPStatus
+
 import pytest
 from sqlalchemy import text
 
 from shared.ids import EventId
 from sync_server.kit.claims import WORKER
+from sync_server.payments.disputes import DISPUTED
 from sync_server.payments.flow import DUE_AT_ONCE
 from sync_server.payments.ports import Notice
 from sync_server.payments.rules import OPEN, PaymentState, Provider
+from sync_server.payments.views import facts_of
 from sync_server.sandboxes.engine import (
     OF_ANSWERS,
     Fault,
@@ -15,12 +19,14 @@ from sync_server.sandboxes.engine import (
     Operation,
 )
 from sync_server.sandboxes.pages import Choice
+from tests.factories.alarms import open_alarms
 from tests.factories.ledger import balances
-from tests.factories.payments import settle_untold
+from tests.factories.payments import found, settle_untold
 from tests.factories.rails import FLUTTERWAVE, PESAPAL, RAILS
 from tests.factories.till import HOUR_MS, Till, on_rails
 
 S = PaymentState
+MINUTE_MS = 60_000
 _PAGED = [rail for rail in RAILS if rail.has_page]
 
 
@@ -70,6 +76,53 @@ async def test_a_success_after_the_end_counts(till: Till) -> None:
 
 
 @on_rails(_PAGED)
+async def test_a_try_that_failed_ends_nothing_while_its_page_is_open(till: Till) -> None:
+    """A callback may be lost: the second try on the same page is found by asking."""
+    payment = await till.at_the_page()
+    till.turn((Operation.CALLBACK, Fault.CALLBACK_MISSING), 2)
+    await till.press(payment, Choice.FAIL)
+    till.pass_time(5_000)
+    await _watch(till)
+    failed = facts_of(await found(till.services, payment.id))
+    assert (failed.state, failed.reason is not None, till.heard.words_of(payment)) == (
+        S.PENDING,
+        True,
+        [],
+    )
+    till.turn((Operation.READ, Fault.UNAVAILABLE))
+    silent = await till.flow.refresh(payment.id)
+    assert (silent.state, silent.reason) == (S.PENDING, failed.reason)
+    await till.press(payment, Choice.PAY_BY_CARD)
+    till.pass_time(MINUTE_MS)
+    await _watch(till)
+    assert till.heard.words_of(payment) == ["captured"]
+    provider = till.rail.collector.provider
+    assert await balances(till.services, till.tenant) == _sold(provider, till.event_id, 1)
+
+
+@on_rails(_PAGED)
+async def test_a_try_that_failed_is_the_end_when_the_time_of_its_page_is_over(till: Till) -> None:
+    payment = await till.at_the_page()
+    till.turn((Operation.CALLBACK, Fault.CALLBACK_MISSING))
+    await till.press(payment, Choice.FAIL)
+    till.pass_time(HOUR_MS)
+    ended = await till.flow.refresh(payment.id)
+    assert (ended.state, till.heard.words) == (S.FAILED, ["gave_up"])
+    gone = await till.rail.see(payment.redirect_url or "")
+    assert gone.status_code == HTTPStatus.NOT_FOUND
+
+
+@on_rails(_PAGED)
+async def test_money_that_came_after_the_end_is_found_though_nobody_tells(till: Till) -> None:
+    payment = await till.at_the_page()
+    assert await till.let_time_go_by() == {S.EXPIRED}
+    await settle_untold(till.services, till.rail, payment, MovementState.SUCCEEDED)
+    till.pass_time(7 * 24 * HOUR_MS)
+    await _watch(till)
+    assert till.heard.words_of(payment) == ["gave_up", "captured"]
+
+
+@on_rails(_PAGED)
 async def test_a_reversal_a_day_later_takes_everything_back(till: Till) -> None:
     payment = await till.pay()
     till.rail.engine.offset_ms += 24 * HOUR_MS
@@ -109,10 +162,20 @@ async def test_a_dispute_holds_the_money_until_it_ends(
         100_000,
         0,
     )
+    assert await open_alarms(till.services, DISPUTED) == {
+        str(payment.id): {
+            "organizer_id": str(till.tenant.organizer_id),
+            "order_id": str(payment.order_id),
+            "provider": "flutterwave",
+            "currency": "UGX",
+            "amount": 100_000,
+        }
+    }
     await settle_untold(till.services, till.rail, payment, end)
     assert (await till.flow.refresh(payment.id)).state is state
     left = await balances(till.services, till.tenant)
     assert (left["provider_clearing:flutterwave"], sum(left.values())) == (clearing, 0)
+    assert await open_alarms(till.services, DISPUTED) == {}
 
 
 @on_rails([PESAPAL])

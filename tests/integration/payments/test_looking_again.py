@@ -14,7 +14,14 @@ from sync_server.payments.repository import Due, take_due_payments
 from sync_server.payments.rules import PaymentState, Provider
 from sync_server.payments.views import PaymentFacts
 from sync_server.sandboxes.engine import MovementState
-from tests.factories.payments import an_intent, readings_of, reference_of, settle_untold
+from tests.factories.payments import (
+    Heard,
+    an_intent,
+    found,
+    readings_of,
+    reference_of,
+    settle_untold,
+)
 from tests.factories.rails import RunningRail
 from tests.factories.tenants import Tenant
 
@@ -79,3 +86,59 @@ async def test_open_payments_are_asked_about_before_captured_ones(
         assert intent.id not in await take_due_payments(session, due, {Provider.AIRTEL})
         ids = await take_due_payments(session, due, {Provider.MTN})
     assert ids.index(waiting.id) < ids.index(intent.id)
+
+
+async def test_a_payment_that_was_given_up_is_looked_at_for_a_week(
+    services: Services,
+    clock: SettableClock,
+    rail: RunningRail,
+    flow: PaymentFlow,
+    intent: PaymentFacts,
+) -> None:
+    """Where there is no page to try again on, a refusal is the end at once; money may come late."""
+    await flow.submit(intent.id)
+    await settle_untold(services, rail, intent, MovementState.FAILED)
+    assert (await flow.refresh(intent.id)).state is S.FAILED
+    hours = []
+    while (days := await _next_read_days(services, intent)) is not None:
+        hours.append(round(days * 24, 1))
+        clock.advance(round(days * _DAY_MS))
+        await _watch(flow)
+    assert hours == [0.2, 0.8, 5, 18, 48, 96]
+    asked = [finding for source, finding in await readings_of(services, intent) if source == "poll"]
+    assert asked == ["failed"] * (1 + len(hours))
+
+
+async def test_late_money_is_found_though_the_callback_was_lost(
+    services: Services,
+    clock: SettableClock,
+    rail: RunningRail,
+    flow: PaymentFlow,
+    heard: Heard,
+    intent: PaymentFacts,
+) -> None:
+    await flow.submit(intent.id)
+    await settle_untold(services, rail, intent, MovementState.FAILED)
+    await flow.refresh(intent.id)
+    await settle_untold(services, rail, intent, MovementState.SUCCEEDED)
+    for _ in range(2):
+        clock.advance(_DAY_MS)
+        await _watch(flow)
+    assert (await found(services, intent.id)).state == S.SUCCEEDED
+    assert heard.words_of(intent) == ["gave_up", "captured"]
+
+
+async def test_what_is_due_is_found_by_its_index(services: Services, clock: SettableClock) -> None:
+    due = Due(instant(clock.now_ms()), 10_000, timedelta())
+    scans = text("SELECT pg_stat_get_xact_numscans('ix_payments_next_read_at'::regclass)")
+    async with services.database.transaction(WORKER) as session:
+        # A table as small as this one would be read from end to end, and sorted.
+        for way in ("seqscan", "bitmapscan", "sort"):
+            await session.execute(text(f"SET LOCAL enable_{way} = off"))
+        await take_due_payments(session, due, {Provider.MTN})
+        assert await session.scalar(scans) == 2
+
+
+async def _watch(flow: PaymentFlow) -> None:
+    while await flow.refresh_due() >= DUE_AT_ONCE:
+        pass

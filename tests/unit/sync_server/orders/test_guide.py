@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from shared.money import Money
-from sync_server.orders.holding import AFTERWARDS, CHOOSING, PAID_WITHIN
+from sync_server.orders.holding import AFTERWARDS, CHOOSING, GRACE_DAYS, PAID_WITHIN
 from sync_server.orders.rules import Bearer, FeeKind, FeeRule, PricedTicket, Quote, quote
 from sync_server.payments.rules import Provider
 
@@ -51,4 +51,5 @@ def test_the_guide_says_how_long_tickets_are_held() -> None:
     assert minutes[Provider.MTN] == minutes[Provider.AIRTEL]
     assert f"{minutes[Provider.PESAPAL]:.0f} minutes, and" in GUIDE
     assert minutes[Provider.PESAPAL] == minutes[Provider.FLUTTERWAVE]
-    assert f"{PAID_WITHIN[Provider.BANK].days} days, and" in GUIDE
+    told = PAID_WITHIN[Provider.BANK].days
+    assert f"{told} working days, as the buyer is told, and {GRACE_DAYS} more" in GUIDE

@@ -13,8 +13,12 @@ from sync_server.payments.rules import (
     Expected,
     Finding,
     PaymentState,
+    Provider,
     Reading,
+    amount_max,
+    carries,
     look_again_after,
+    look_for_late_money_after,
     may_be_sent_again,
     next_state,
     poll_after,
@@ -149,9 +153,46 @@ def test_captured_money_is_looked_at_now_and_then_for_four_months() -> None:
     assert looked == [1, 3, 7, 14, 30, 60, 90, 120]
 
 
+def test_a_payment_that_was_given_up_is_looked_at_more_and_more_seldom_for_a_week() -> None:
+    looked, age = [], timedelta()
+    while (wait := look_for_late_money_after(age)) is not None:
+        age += wait
+        looked.append(age / timedelta(hours=1))
+    assert looked == [pytest.approx(1 / 6), 1, 6, 24, 72, 168]
+    waits = [after - before for before, after in pairwise(looked)]
+    assert waits == sorted(waits)
+
+
 @given(st.timedeltas(min_value=timedelta(days=-1), max_value=timedelta(days=400)))
 def test_whoever_looks_late_misses_only_what_is_past(age: timedelta) -> None:
     wait = look_again_after(age)
     assert (wait is None) is (age >= timedelta(days=120))
     assert wait is None or wait > timedelta()
     assert wait is None or look_again_after(age + wait / 2) == wait - wait / 2
+
+
+@pytest.mark.parametrize(
+    ("rail", "currency", "most"),
+    [
+        (Provider.MTN, "UGX", 5_000_000),
+        (Provider.AIRTEL, "UGX", 5_000_000),
+        (Provider.BANK, "UGX", None),
+        (Provider.MTN, "RWF", None),
+    ],
+)
+def test_what_a_rail_carries_at_once(rail: Provider, currency: str, most: int | None) -> None:
+    assert amount_max(rail, currency) == most
+    assert carries(rail, Money(5_000_000, currency))
+    assert carries(rail, Money(5_000_001, currency)) is (most is None)
+
+
+@pytest.mark.parametrize(
+    ("currency", "rails"),
+    [
+        ("UGX", set(Provider)),
+        ("KES", set(Provider) - {Provider.MTN}),
+        ("USD", set(Provider) - {Provider.MTN, Provider.AIRTEL}),
+    ],
+)
+def test_which_rails_take_a_currency(currency: str, rails: set[Provider]) -> None:
+    assert {rail for rail in Provider if carries(rail, Money(1, currency))} == rails

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.money import Money
 from sync_server.payments.ports import HolderName
-from sync_server.payments.rules import Finding, Provider, Reading
+from sync_server.payments.rules import Finding, Reading
 from sync_server.payouts.rules import (
     OPEN,
     SENDS_MAX,
@@ -16,7 +16,6 @@ from sync_server.payouts.rules import (
     Expected,
     NameCheck,
     PayoutState,
-    amount_max,
     check_name,
     contradiction,
     is_released,
@@ -156,19 +155,6 @@ def test_checking_a_name(told: HolderName | None, check: NameCheck) -> None:
 )
 def test_what_stops_a_payout(check: NameCheck, accepted: bool, stopped: bool) -> None:
     assert stops(check, accepts_name=accepted) is stopped
-
-
-@pytest.mark.parametrize(
-    ("rail", "currency", "most"),
-    [
-        (Provider.MTN, "UGX", 5_000_000),
-        (Provider.AIRTEL, "UGX", 5_000_000),
-        (Provider.BANK, "UGX", None),
-        (Provider.MTN, "KES", None),
-    ],
-)
-def test_what_a_rail_carries(rail: Provider, currency: str, most: int | None) -> None:
-    assert amount_max(rail, currency) == most
 
 
 @pytest.mark.parametrize(
