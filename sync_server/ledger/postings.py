@@ -335,6 +335,14 @@ def unapplied_receipt(provider: str, reference: str, amount: Money) -> Transacti
     return Transaction(TransactionKind.UNAPPLIED_RECEIPT, key, lines)
 
 
+def receipt_returned(payment_id: UUID, source: Account, amount: Money) -> Transaction:
+    """Somebody gave back what fitted no order; `source` is the clearing account or our bank account
+    that it was paid from.
+    """
+    lines = lines_of(debit(Account(AccountKind.UNAPPLIED_RECEIPTS), amount), credit(source, amount))
+    return Transaction(TransactionKind.RECEIPT_RETURNED, f"receipt_returned:{payment_id}", lines)
+
+
 def float_top_up(provider: str, reference: str, bank: str, amount: Money) -> Transaction:
     lines = lines_of(
         debit(Account(AccountKind.PROVIDER_FLOAT, provider), amount),
