@@ -57,6 +57,7 @@ from sync_server.organizers.team import router as team_router
 from sync_server.passkeys.endpoints import door_router as passkeys_door_router
 from sync_server.passkeys.endpoints import router as passkeys_router
 from sync_server.payments.endpoints import router as payments_router
+from sync_server.payments.mismatched_endpoints import router as mismatched_router
 from sync_server.payouts.endpoints import admin_router as payouts_admin_router
 from sync_server.payouts.endpoints import router as payouts_router
 from sync_server.realtime.endpoints import router as realtime_router
@@ -94,6 +95,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     files_router,
     ledger_router,
     payments_router,
+    mismatched_router,
     shop_router,
     order_router,
     orders_router,

@@ -346,6 +346,14 @@ def float_top_up_key(provider: str, reference: str) -> str:
     return f"float_top_up:{provider}:{reference}"
 
 
+def receipt_returned(payment_id: UUID, source: Account, amount: Money) -> Transaction:
+    """Somebody gave back what fitted no order; `source` is the clearing account or our bank account
+    that it was paid from.
+    """
+    lines = lines_of(debit(Account(AccountKind.UNAPPLIED_RECEIPTS), amount), credit(source, amount))
+    return Transaction(TransactionKind.RECEIPT_RETURNED, f"receipt_returned:{payment_id}", lines)
+
+
 def float_top_up(provider: str, reference: str, bank: str, amount: Money) -> Transaction:
     lines = lines_of(
         debit(Account(AccountKind.PROVIDER_FLOAT, provider), amount),

@@ -92,6 +92,7 @@ class TransactionKind(StrEnum):
     PAYOUT_REQUESTED = "payout_requested"
     PAYOUT_RETURNED = "payout_returned"
     PROVIDER_FEE = "provider_fee"
+    RECEIPT_RETURNED = "receipt_returned"
     REFUND_CONFIRMED = "refund_confirmed"
     REFUND_FAILED = "refund_failed"
     REFUND_REQUESTED = "refund_requested"

@@ -18,11 +18,18 @@ _REFUNDS = """
     WHERE r.organizer_id = :organizer_id
 """
 _GIVEN_BACK = """
-    SELECT p.currency, sum(r.amount)::bigint AS amount FROM refunds AS r
-    JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
-    WHERE p.provider = :provider AND r.state IN ('unknown', 'pending', 'succeeded')
-      AND r.paid_from IS NULL
-    GROUP BY p.currency
+    SELECT currency, sum(amount)::bigint AS amount FROM (
+        SELECT p.currency, r.amount FROM refunds AS r
+        JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
+        WHERE p.provider = :provider AND r.state IN ('unknown', 'pending', 'succeeded')
+          AND r.paid_from IS NULL
+        UNION ALL
+        SELECT p.received_currency, p.received_amount FROM returned_receipts AS r
+        JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
+        WHERE p.provider = :provider AND p.state = 'given_back' AND r.paid_from = 'provider'
+          AND p.received_amount > 0
+    ) AS given
+    GROUP BY currency
 """
 _MOVEMENTS = """
     SELECT organizer_id, id, 'payment' AS sort, 'collection' AS kind, reference,
@@ -30,6 +37,25 @@ _MOVEMENTS = """
            state IN ('succeeded', 'disputed', 'reversed') AS is_done, state_changed_at
     FROM payments
     WHERE provider = :provider AND created_at BETWEEN :since AND :until
+      AND state <> 'given_back'
+    UNION ALL
+    -- What came and did not fit, and what went back of it by hand.
+    SELECT p.organizer_id, p.id, 'payment', 'collection', p.reference, p.provider_reference,
+           coalesce(p.received_currency, p.currency), coalesce(p.received_amount, p.amount),
+           true, r.received_at
+    FROM returned_receipts AS r
+    JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
+    WHERE p.provider = :provider AND p.created_at BETWEEN :since AND :until
+      AND p.state = 'given_back'
+    UNION ALL
+    SELECT p.organizer_id, p.id, 'refund',
+           CASE p.provider WHEN 'bank' THEN 'disbursement' ELSE 'refund' END,
+           p.reference, nullif(r.reference, ''), p.received_currency, p.received_amount,
+           true, r.returned_at
+    FROM returned_receipts AS r
+    JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
+    WHERE p.provider = :provider AND r.returned_at BETWEEN :since AND :until
+      AND p.state = 'given_back' AND r.paid_from = 'provider' AND p.received_amount > 0
     UNION ALL
     SELECT r.organizer_id, r.id, 'refund',
            CASE p.provider WHEN 'bank' THEN 'disbursement' ELSE 'refund' END,

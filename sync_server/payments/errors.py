@@ -26,6 +26,18 @@ class NotRefundableError(ProblemError):
     title = "Only a payment that was received, and not given back yet, can be refunded"
 
 
+class PaymentNotMismatchedError(ProblemError):
+    status = 409
+    code = "payment_not_mismatched"
+    title = "Only money that came and did not fit is given back so"
+
+
+class ReceiptUnknownError(ProblemError):
+    status = 409
+    code = "receipt_unknown"
+    title = "Nobody said how much came; have it given back by the provider"
+
+
 class RefundNotFoundError(NotFoundError):
     code = "refund_not_found"
     title = "There is no such refund"

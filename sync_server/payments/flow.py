@@ -23,6 +23,7 @@ from sync_server.kit.outbox import Message, publish
 from sync_server.kit.services import Services
 from sync_server.payments import repository
 from sync_server.payments.disputes import tell_of_dispute
+from sync_server.payments.doubts import tell_of_doubts
 from sync_server.payments.errors import PaymentNotFoundError, ProviderNotOfferedError
 from sync_server.payments.models import Payment
 from sync_server.payments.ports import (
@@ -296,6 +297,7 @@ class PaymentFlow:
                 was_stuck=made.was_stuck,
                 is_stuck=made.is_stuck,
             )
+            await tell_of_doubts(session, self.services, made.before, payment)
             if made.after is not made.before:
                 await self._tell(session, made.before, facts)
             return facts

@@ -85,6 +85,21 @@ class RefundAccount(Base):
     named_at: Mapped[datetime]
 
 
+class ReturnedReceipt(Base):
+    """Only ever added to: a payment that did not fit, and that somebody gave back by hand."""
+
+    __tablename__ = "returned_receipts"
+
+    organizer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    payment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    paid_from: Mapped[str]
+    reference: Mapped[str]
+    received_at: Mapped[datetime]
+    returned_at: Mapped[datetime]
+    repeat_hash: Mapped[bytes]
+    request_hash: Mapped[bytes]
+
+
 class PaymentReading(Base):
     """Only ever added to."""
 

@@ -14,7 +14,13 @@ from sqlalchemy.orm import aliased
 
 from sync_server.kit.pagination import PageRequest
 from sync_server.kit.prepared import PreparedStatement, change_of, entity, insertion, keep
-from sync_server.payments.models import Payment, PaymentReading, RefundAccount, StoredRefund
+from sync_server.payments.models import (
+    Payment,
+    PaymentReading,
+    RefundAccount,
+    ReturnedReceipt,
+    StoredRefund,
+)
 from sync_server.payments.rules import CAPTURED, GIVEN_UP, OPEN, PaymentState, RefundState
 
 _ONE_PAYMENT = select(Payment).where(Payment.id == bindparam("id"))
@@ -35,7 +41,9 @@ _MAY_CHANGE: Final = (
 """All that is ever written of a payment after it was added."""
 
 
-async def add(session: AsyncSession, row: Payment | RefundAccount | StoredRefund) -> None:
+async def add(
+    session: AsyncSession, row: Payment | RefundAccount | ReturnedReceipt | StoredRefund
+) -> None:
     """Add a row as it stands; what was never set of it is null."""
     values = {column.key: getattr(row, column.key) for column in row.__table__.columns}
     await insertion(type(row), tuple(values)).rows(session, values)
@@ -68,6 +76,21 @@ async def find_retry(
         StoredRefund.organizer_id == organizer_id, StoredRefund.retry_of == refund_id
     )
     return await session.scalar(query)
+
+
+async def mismatched_payments(session: AsyncSession, page: PageRequest) -> Sequence[Payment]:
+    """List one more than a page holds, where there are more."""
+    # Written out, so that the index over these alone can serve.
+    query = select(Payment).where(Payment.state == literal_column("'mismatched'"))
+    if page.after is not None:
+        query = query.where(Payment.id > page.after)
+    return (await session.scalars(query.order_by(Payment.id).limit(page.limit + 1))).all()
+
+
+async def find_return(
+    session: AsyncSession, organizer_id: UUID, payment_id: UUID
+) -> ReturnedReceipt | None:
+    return await session.get(ReturnedReceipt, (organizer_id, payment_id))
 
 
 async def waiting_refunds(

@@ -22,13 +22,16 @@ class Provider(StrEnum):
 
 
 class PaymentState(StrEnum):
-    """Where a payment stands. `unknown`: it was sent, and nobody said whether it arrived."""
+    """Where a payment stands. `unknown`: it was sent, and nobody said whether it arrived;
+    `given_back`: what came did not fit, and a person gave it back.
+    """
 
     CREATED = "created"
     UNKNOWN = "unknown"
     PENDING = "pending"
     SUCCEEDED = "succeeded"
     MISMATCHED = "mismatched"
+    GIVEN_BACK = "given_back"
     FAILED = "failed"
     EXPIRED = "expired"
     DISPUTED = "disputed"
@@ -63,6 +66,13 @@ class PaidFrom(StrEnum):
 
     BANK = "bank"
     BOX_OFFICE = "box_office"
+
+
+class ReturnedFrom(StrEnum):
+    """Where money that did not fit was given back from, by hand: our bank, or at its provider."""
+
+    BANK = "bank"
+    PROVIDER = "provider"
 
 
 REFUND_OPEN: Final = frozenset({RefundState.REQUESTED, RefundState.UNKNOWN, RefundState.PENDING})
@@ -136,7 +146,7 @@ def next_state(state: PaymentState, reading: Reading, expected: Expected) -> Pay
     """Give the state after a reading; the same where it changes nothing.
 
     A success that names another reference, currency or amount is a mismatch: the money is booked
-    as unapplied and a person looks at it.
+    as unapplied and a person looks at it. Nothing that is read takes it further.
     """
     following = _FOLLOWS.get(reading.finding, {}).get(state, state)
     if following is PaymentState.SUCCEEDED and not _fits(reading, expected):

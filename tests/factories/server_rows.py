@@ -211,6 +211,11 @@ _STATEMENTS: Final = (
         'rain', now(), now(), -1
     FROM payments WHERE organizer_id = :organizer
     """,
+    """
+    INSERT INTO returned_receipts
+    SELECT organizer_id, id, 'bank', 'FT1', now(), now(), :hash, :hash
+    FROM payments WHERE organizer_id = :organizer
+    """,
     "ALTER TABLE payments DROP CONSTRAINT IF EXISTS ck_payments_refunded_amount",
     """
     INSERT INTO payments (organizer_id, id, event_id, order_id, provider, state, reference,

@@ -285,6 +285,8 @@ _TOLD: Final[list[tuple[OrderState, list[dict[str, Any]], str | None, str, int |
     (OrderState.EXPIRED, [], None, "expired", _NEVER),
     (OrderState.EXPIRED, [_made(PaymentState.PENDING)], None, "expired", 4),
     (OrderState.EXPIRED, [_made(PaymentState.SUCCEEDED)], None, "late", _NEVER),
+    (OrderState.EXPIRED, [_made(PaymentState.MISMATCHED)], None, "mismatched", _NEVER),
+    (OrderState.EXPIRED, [_made(PaymentState.GIVEN_BACK)], None, "returned", _NEVER),
     (OrderState.PAID, [_made(PaymentState.SUCCEEDED)], None, "paid", _NEVER),
     (OrderState.PAID, [_made(PaymentState.SUCCEEDED)], "2026-11-26", "refunded", _NEVER),
     (OrderState.CANCELLED, [], None, "cancelled", _NEVER),

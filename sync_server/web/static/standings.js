@@ -22,7 +22,10 @@ export function standingOf(order) {
   }
   if (!["held", "expired"].includes(order.state)) return order.state;
   if (isAnyPayment(["mismatched"])) return "mismatched";
-  if (order.state === "expired") return isAnyPayment(CAPTURED) ? lateStanding(order) : "expired";
+  if (order.state === "expired") {
+    if (isAnyPayment(CAPTURED)) return lateStanding(order);
+    return isAnyPayment(["given_back"]) ? "returned" : "expired";
+  }
   const open = openPayment(order);
   if (open === undefined) return order.payments.length > 0 ? "failed" : "held";
   if (open.redirect_url !== null) return open.reason ? "page_failed" : "page";

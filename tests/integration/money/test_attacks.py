@@ -33,6 +33,7 @@ _CHANGES = {
     "payment_readings": "finding = 'succeeded'",
     "refund_accounts": "number = 2",
     "refunds": "amount = 1",
+    "returned_receipts": "reference = 'x'",
     "payouts": "amount = 1",
     "payout_attempts": "finding = 'succeeded'",
     "recon_runs": "drifts = 0",
@@ -58,7 +59,7 @@ _ELSEWHERE = (
     "ALTER TABLE payments DROP CONSTRAINT ck_payments_amount",
     "DROP TRIGGER require_step ON payouts",
 )
-_OF_THE_SERVER = ("recon_items", "recon_runs", "refund_accounts")
+_OF_THE_SERVER = ("recon_items", "recon_runs", "refund_accounts", "returned_receipts")
 _OF_AN_ORGANIZER = (*sorted(_CHANGES.keys() - set(_OF_THE_SERVER)), "payout_ledger_entries")
 _OF_A_VIEW = "55000"
 _RETRY = (
@@ -192,6 +193,7 @@ async def test_no_row_begins_further_than_at_its_beginning(
         ("UPDATE payouts SET decided_by = requested_by WHERE id = :sent", _NOT_ALLOWED),
         ("UPDATE payments SET refunded_amount = amount + 1 WHERE id = :payment", _NOT_ALLOWED),
         ("UPDATE payments SET state = 'paid' WHERE id = :payment", "23514"),
+        ("UPDATE payments SET state = 'given_back' WHERE id = :payment", "23514"),
         ("UPDATE payouts SET rail_fee = -1 WHERE id = :sent", "23514"),
         (
             "INSERT INTO payout_attempts SELECT * FROM payout_attempts WHERE payout_id = :sent",

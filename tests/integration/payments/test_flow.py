@@ -21,6 +21,7 @@ from sync_server.payments.readings import Told
 from sync_server.payments.rules import Finding, PaymentState, Provider, Reading
 from sync_server.payments.views import PaymentFacts
 from sync_server.sandboxes.engine import Fault, MovementState, Operation
+from tests.factories.alarms import open_alarms
 from tests.factories.ledger import balances, ugx
 from tests.factories.payments import (
     SHARES,
@@ -189,6 +190,16 @@ async def test_other_money_than_was_asked_for_is_set_aside(
         "provider_clearing:mtn": 99_999,
         "unapplied_receipts": -99_999,
     }
+    about = {
+        "organizer_id": str(tenant.organizer_id),
+        "order_id": str(intent.order_id),
+        "provider": "mtn",
+        "currency": "UGX",
+        "amount": 100_000,
+        "received_currency": "UGX",
+        "received_amount": 99_999,
+    }
+    assert await open_alarms(services, "payment.mismatched") == {str(intent.id): about}
 
 
 async def test_a_refusal_gives_up_and_a_late_success_counts(

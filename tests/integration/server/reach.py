@@ -320,6 +320,7 @@ REFUSED_ADDITIONS: Final[dict[str, dict[str, Any]]] = {
     f"{WORKER} recon_runs": {"ended_at": "-infinity"},
     f"{WORKER} refund_accounts": {"number": 0},
     f"{WORKER} refunds": {"state": "succeeded"},
+    f"{WORKER} returned_receipts": {"paid_from": "a pocket"},
     f"{WORKER} statement_files": {"lines": -1},
     f"{WORKER} statement_lines": {"fee": -1},
     f"{WORKER} stored_objects": {"bucket": "marketing-media"},

@@ -68,6 +68,7 @@ LISTS: Final = {
 _OF_THE_SERVER: Final = {
     "/v1/alarms",
     "/v1/jobs/dead",
+    "/v1/payments/mismatched",
     "/v1/reconciliation/runs",
     "/v1/reconciliation/runs/{run_id}/items",
     "/v1/refunds/refused",

@@ -25,6 +25,7 @@ REQUIRED = {
     f"{EVENT}/orders",
     f"{ORGANIZER}/orders/{{order_id}}/refunds",
     "/v1/order/payments",
+    "/v1/payments/{payment_id}/give-back",
     "/v1/refunds/{refund_id}/retry",
     "/v1/refunds/{refund_id}/settle-outside",
     "/v1/shop/{organizer_id}/events/{event_id}/orders",

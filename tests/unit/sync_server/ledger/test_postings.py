@@ -66,6 +66,8 @@ EVENTS: dict[str, Callable[[], Transaction]] = {
     "chargeback_lost": lambda: postings.chargeback_lost(_DISPUTE, ugx(94_100)),
     "chargeback_won": lambda: postings.chargeback_won(_DISPUTE),
     "unapplied_receipt": lambda: postings.unapplied_receipt("pesapal", "R1", ugx(2_000)),
+    "receipt_returned": lambda: postings.receipt_returned(_ID, _CLEARING, ugx(2_000)),
+    "receipt_returned_from_bank": lambda: postings.receipt_returned(_ID, _BANK, ugx(2_000)),
     "float_top_up": lambda: postings.float_top_up("mtn", "T1", "stanbic", ugx(500_000)),
     "suspense": lambda: postings.suspense("pesapal", "X1", _CLEARING, ugx(2_000)),
 }

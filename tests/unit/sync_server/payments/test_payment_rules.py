@@ -58,6 +58,7 @@ def _reading(finding: Finding) -> Reading:
         (S.REVERSED, F.SUCCEEDED, S.REVERSED),
         (S.PENDING, F.REVERSED, S.FAILED),
         (S.MISMATCHED, F.SUCCEEDED, S.MISMATCHED),
+        (S.GIVEN_BACK, F.SUCCEEDED, S.GIVEN_BACK),
     ],
 )
 def test_what_a_reading_does(state: PaymentState, finding: Finding, expected: PaymentState) -> None:
