@@ -1,5 +1,6 @@
 """What was approved and never sent may still be refused, so that no payout waits for ever; nobody
-is paid over a rail that pays nobody out.
+is paid over a rail that pays nobody out; and who asks or decides fills in nothing that the server
+does.
 """
 
 from typing import Final
@@ -29,10 +30,25 @@ _NEVER_SENT: Final = "attempts = 0 AND sent_at IS NULL"
 _ADDED_BEFORE: Final = (
     f"{_ASKS} AND added_by = {_ACTOR} AND name_check = 'unchecked' AND confirmed_by IS NULL"
 )
-_ADDED: Final = f"{_ADDED_BEFORE} AND {_PAYS_OUT}"
+_ADDED: Final = (
+    f"{_ADDED_BEFORE} AND {_PAYS_OUT} AND name_checked_at IS NULL AND sealed_told_name IS NULL"
+    " AND withdrawn_by IS NULL"
+)
 _ASKED_BEFORE: Final = f"{_ASKS} AND requested_by = {_ACTOR} AND state = 'requested'"
-_ASKED: Final = f"{_ASKED_BEFORE} AND {_PAYS_OUT}"
-_DECIDED: Final = f"{_DECIDES} AND state IN ('approved', 'refused') AND decided_by = {_PERSON}"
+# The server fills these in, and posts what stands in them.
+_UNFILLED: Final = f"{_NEVER_SENT} AND rail_fee = 0 AND provider_reference IS NULL"
+_ASKED: Final = (
+    f"{_ASKED_BEFORE} AND {_PAYS_OUT} AND {_UNFILLED} AND reason IS NULL AND NOT accepts_name"
+    " AND decided_at IS NULL AND next_read_at IS NULL AND state_changed_at = requested_at"
+)
+_DECIDED_BEFORE: Final = (
+    f"{_DECIDES} AND state IN ('approved', 'refused') AND decided_by = {_PERSON}"
+)
+# What is approved is due at once, and nobody but the server puts it off.
+_DECIDED: Final = (
+    f"{_DECIDED_BEFORE} AND {_UNFILLED} AND state_changed_at = decided_at"
+    " AND next_read_at IS NOT DISTINCT FROM CASE state WHEN 'approved' THEN decided_at END"
+)
 
 
 def upgrade() -> None:
@@ -57,7 +73,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     _replace_steps(_STEPS_BEFORE)
-    _replace_policies(_ADDED_BEFORE, _ASKED_BEFORE, "state IN ('requested', 'stopped')", _DECIDED)
+    waits = "state IN ('requested', 'stopped')"
+    _replace_policies(_ADDED_BEFORE, _ASKED_BEFORE, waits, _DECIDED_BEFORE)
 
 
 def _replace_steps(steps: str, more: str = "") -> None:
