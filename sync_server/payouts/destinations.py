@@ -25,6 +25,7 @@ from sync_server.payouts.errors import (
 from sync_server.payouts.models import PayoutDestination
 from sync_server.payouts.rules import NameCheck, check_name
 from sync_server.payouts.schemas import DestinationNames, DestinationShown, NewDestination
+from sync_server.payouts.service import require_offered
 
 ADDED: Final = "payout_destination.added"
 _ENDING_CHARACTERS: Final = 3
@@ -33,6 +34,7 @@ _ENDING_CHARACTERS: Final = 3
 async def add_destination(
     caller: OrganizerCaller, services: Services, wanted: NewDestination
 ) -> DestinationShown:
+    require_offered(services, wanted.rail)
     account = wanted.account.get_secret_value()
     place = Destination(wanted.holder.get_secret_value(), account, wanted.bank, wanted.branch)
     row_id = services.new_id()

@@ -32,6 +32,7 @@ from sync_server.payouts.errors import (
     PayoutDecidedError,
     PayoutNotFoundError,
     PayoutTooLargeError,
+    RailNotOfferedError,
     TwoPeopleNeededError,
 )
 from sync_server.payouts.schemas import (
@@ -98,7 +99,7 @@ async def set_hold_rule(
 @router.post(
     "/payout-destinations",
     status_code=status.HTTP_201_CREATED,
-    responses=problem_responses(IdempotencyKeyReusedError),
+    responses=problem_responses(IdempotencyKeyReusedError, RailNotOfferedError),
 )
 async def add_destination(
     wanted: NewDestination,
@@ -161,6 +162,7 @@ async def withdraw_destination(
         OverdraftError,
         OwedError,
         PayoutTooLargeError,
+        RailNotOfferedError,
     ),
 )
 async def request_payout(
@@ -197,6 +199,7 @@ async def read_payout(payout_id: UUID, caller: PayoutsViewer) -> PayoutDetails:
         TwoPeopleNeededError,
         OtherNameError,
         DestinationUnusableError,
+        RailNotOfferedError,
     ),
 )
 async def approve_payout(
@@ -213,5 +216,5 @@ async def approve_payout(
 async def refuse_payout(
     payout_id: UUID, refusal: Refusal, caller: PayoutApprover, services: ServicesDependency
 ) -> PayoutShown:
-    """Give the money back to what is available."""
+    """Give the money back to what is available; what was sent already goes on."""
     return await service.refuse_payout(caller, services, payout_id, refusal)

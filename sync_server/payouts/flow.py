@@ -5,7 +5,7 @@ committed before it is asked, so whoever is killed in between finds it `unknown`
 says that money went, or that it never will.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -93,6 +93,15 @@ class PayoutFlow:
         facts = await self._check_name(asked)
         return facts or await self._send(asked, PayoutState.APPROVED)
 
+    async def send(self, payout_id: UUID) -> None:
+        """Pay what was approved, or say aloud why that cannot be."""
+        await self._or_complain(payout_id, self.submit(payout_id))
+
+    async def let_go(self, payout_id: UUID) -> None:
+        """Somebody refused it: nothing is stuck any more."""
+        async with self.services.database.transaction(WORKER) as session:
+            await clear_alarm(session, self.services, STUCK, str(payout_id))
+
     async def refresh(self, payout_id: UUID, source: str = "poll") -> PayoutFacts:
         """Ask the rail what became of a payout that was sent, and do what follows from it."""
         asked = await self._asked(payout_id)
@@ -113,7 +122,7 @@ class PayoutFlow:
         async with self.services.database.transaction(WORKER) as session:
             ids = await repository.take_due(session, self._now(), DUE_AT_ONCE, SETTLES_WITHIN)
         for payout_id in ids:
-            await self._work_or_complain(payout_id)
+            await self._or_complain(payout_id, self._work(payout_id))
         return len(ids)
 
     async def hear(self, rail: Provider, hint: Hint) -> bool:
@@ -121,20 +130,25 @@ class PayoutFlow:
         payout_id = await self._named_by(rail, hint)
         if payout_id is None:
             return False
-        await self._work_or_complain(payout_id, "callback")
+        await self._or_complain(payout_id, self._work(payout_id, "callback"))
         return True
 
-    async def _work_or_complain(self, payout_id: UUID, source: str = "poll") -> None:
+    async def _work(self, payout_id: UUID, source: str = "poll") -> PayoutFacts:
+        facts = await self.refresh(payout_id, source)
+        return await self.submit(payout_id) if facts.state is PayoutState.APPROVED else facts
+
+    async def _or_complain(self, payout_id: UUID, working: Awaitable[PayoutFacts]) -> None:
         """One payout that cannot be worked on stops no other."""
         try:
-            facts = await self.refresh(payout_id, source)
-            if facts.state is PayoutState.APPROVED:
-                await self.submit(payout_id)
+            await working
         except (RailNotOfferedError, SealBrokenError) as error:
             cause = type(error).__name__
             _LOG.error("payout.stuck", payout_id=str(payout_id), cause=cause)
             async with self.services.database.transaction(WORKER) as session:
-                await self._complain(session, payout_id, cause)
+                payout = await _locked(session, payout_id)
+                # Who refused it meanwhile has the money back.
+                if payout.state != PayoutState.REFUSED:
+                    await self._complain(session, payout_id, cause)
 
     async def _check_name(self, asked: _Asked) -> PayoutFacts | None:
         """Ask whose account it is; None where nothing stands in the way of paying."""

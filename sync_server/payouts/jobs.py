@@ -9,9 +9,10 @@ from sync_server.payments.rails import rails_of
 from sync_server.payouts import releases
 from sync_server.payouts.destinations import ADDED, check_destination
 from sync_server.payouts.flow import PayoutFlow
-from sync_server.payouts.service import APPROVED
+from sync_server.payouts.service import APPROVED, REFUSED
 
 SENDING: Final = "payouts.send"
+LETTING_GO: Final = "payouts.let-go"
 WATCHING: Final = "payouts.watch"
 RELEASING: Final = "payouts.release"
 NAMING: Final = "payouts.check-name"
@@ -25,7 +26,11 @@ def payout_flow(services: Services) -> PayoutFlow:
 
 
 async def send(services: Services, job: Job) -> None:
-    await payout_flow(services).submit(UUID(job.payload["payload"]["payout_id"]))
+    await payout_flow(services).send(UUID(job.payload["payload"]["payout_id"]))
+
+
+async def let_go(services: Services, job: Job) -> None:
+    await payout_flow(services).let_go(UUID(job.payload["payload"]["payout_id"]))
 
 
 async def watch(services: Services, _: Job) -> None:
@@ -45,6 +50,7 @@ async def check_name(services: Services, job: Job) -> None:
 
 def register(jobs: Jobs) -> None:
     jobs.handler(JobHandler(SENDING, send, hears=frozenset({APPROVED})))
+    jobs.handler(JobHandler(LETTING_GO, let_go, hears=frozenset({REFUSED})))
     jobs.handler(JobHandler(NAMING, check_name, hears=frozenset({ADDED})))
     jobs.handler(JobHandler(WATCHING, watch))
     jobs.handler(JobHandler(RELEASING, release))

@@ -2,7 +2,7 @@
 locked row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from sqlalchemy.orm import undefer
 from sync_server.kit.models import Base
 from sync_server.kit.pagination import PageRequest
 from sync_server.payouts.models import HoldRule, Payout, PayoutAttempt, PayoutDestination
-from sync_server.payouts.rules import WAITING
+from sync_server.payouts.rules import PayoutState
 
 _IN_FLIGHT = text("""
     SELECT p.currency,
@@ -49,10 +49,17 @@ async def find_of_organizer(
     return await session.get(Payout, (organizer_id, payout_id))
 
 
-async def lock_waiting(session: AsyncSession, organizer_id: UUID, payout_id: UUID) -> Payout | None:
-    """Give a payout that waits for a person, and let nobody else decide on it meanwhile."""
+async def lock_unsent(
+    session: AsyncSession, organizer_id: UUID, payout_id: UUID, states: Collection[PayoutState]
+) -> Payout | None:
+    """Give a payout in one of these states that was never sent, and let nobody else decide on it
+    or send it meanwhile.
+    """
     query = select(Payout).where(
-        Payout.organizer_id == organizer_id, Payout.id == payout_id, Payout.state.in_(WAITING)
+        Payout.organizer_id == organizer_id,
+        Payout.id == payout_id,
+        Payout.state.in_(states),
+        Payout.attempts == 0,
     )
     return await session.scalar(query.with_for_update())
 

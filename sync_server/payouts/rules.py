@@ -19,7 +19,8 @@ HOLD_DAYS_DEFAULT: Final = 3
 SENDS_MAX: Final = 5
 SETTLES_WITHIN: Final = timedelta(minutes=2)
 """Longer than any call of a rail lasts: what it does not know after that never reached it."""
-RAILS: Final = frozenset({Provider.AIRTEL, Provider.BANK, Provider.FLUTTERWAVE, Provider.MTN})
+RAILS: Final = frozenset({Provider.AIRTEL, Provider.BANK, Provider.MTN})
+"""Rails that can send money to an organizer, where they are configured."""
 TELLS_NAMES: Final = frozenset({Provider.AIRTEL, Provider.MTN})
 """Rails that say whose account it is; their silence postpones a payment."""
 _WORDS_IN_COMMON: Final = 2
@@ -43,6 +44,8 @@ OPEN: Final = frozenset({PayoutState.UNKNOWN, PayoutState.PENDING})
 """It may have been paid: the rail is asked."""
 WAITING: Final = frozenset({PayoutState.REQUESTED, PayoutState.STOPPED})
 """A person decides."""
+REFUSABLE: Final = WAITING | {PayoutState.APPROVED}
+"""A person may say no: nothing was sent."""
 
 
 class NameCheck(StrEnum):

@@ -1,6 +1,7 @@
 """Payouts as people ask for them and decide on them, under their own names; `flow` pays them."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -24,6 +25,7 @@ from sync_server.ledger.errors import OverdraftError
 from sync_server.ledger.rules import AccountKind, account_from_name
 from sync_server.organizers.callers import OrganizerCaller
 from sync_server.organizers.errors import OrganizerNotFoundError
+from sync_server.payments.rails import rails_of
 from sync_server.payments.rules import Provider, amount_max
 from sync_server.payouts import repository
 from sync_server.payouts.errors import (
@@ -35,10 +37,11 @@ from sync_server.payouts.errors import (
     PayoutDecidedError,
     PayoutNotFoundError,
     PayoutTooLargeError,
+    RailNotOfferedError,
     TwoPeopleNeededError,
 )
 from sync_server.payouts.models import HoldRule, Payout, PayoutDestination
-from sync_server.payouts.rules import HOLD_DAYS_DEFAULT, WAITING, PayoutState
+from sync_server.payouts.rules import HOLD_DAYS_DEFAULT, REFUSABLE, WAITING, PayoutState
 from sync_server.payouts.schemas import (
     AmountsShown,
     Approval,
@@ -53,6 +56,7 @@ from sync_server.payouts.schemas import (
 )
 
 APPROVED: Final = "payout.approved"
+REFUSED: Final = "payout.refused"
 _REFERENCE_BYTES: Final = 16
 _NUMBER_DIGITS: Final = 20
 _REFUSALS: Final[dict[str, type[ProblemError]]] = {
@@ -127,6 +131,7 @@ async def request_payout(
     destination = await repository.find_destination(caller.session, *place)
     if destination is None:
         raise DestinationNotFoundError
+    require_offered(services, Provider(destination.rail))
     limit = amount_max(Provider(destination.rail), wanted.currency)
     if limit is not None and wanted.amount > limit:
         raise PayoutTooLargeError(extra={"amount_max": limit})
@@ -141,7 +146,8 @@ async def approve_payout(
     caller: OrganizerCaller, services: Services, payout_id: UUID, approval: Approval
 ) -> PayoutShown:
     """Let the money go; the worker sends it once this is committed."""
-    row = await _lock(caller, payout_id)
+    row = await _lock(caller, payout_id, WAITING)
+    require_offered(services, Provider(row.rail))
     if row.state == PayoutState.STOPPED and not approval.accepts_name:
         raise OtherNameError(extra={"destination_id": str(row.destination_id)})
     now = instant(services.clock.now_ms())
@@ -159,8 +165,10 @@ async def approve_payout(
 async def refuse_payout(
     caller: OrganizerCaller, services: Services, payout_id: UUID, refusal: Refusal
 ) -> PayoutShown:
-    """Give the money back to what is available."""
-    row = await _lock(caller, payout_id)
+    """Give the money back to what is available, also of what was approved and never sent: of a
+    person who refuses and a worker who sends, whoever locks the row first prevails.
+    """
+    row = await _lock(caller, payout_id, REFUSABLE)
     now = instant(services.clock.now_ms())
     before = row.state
     values = {"reason": refusal.reason, "next_read_at": None}
@@ -168,7 +176,15 @@ async def refuse_payout(
     states = ({"state": before}, {"state": row.state})
     refused = Action("payout.refuse", _subject(row), *states, reason=refusal.reason)
     await _record(caller, services, refused)
+    ids = {"payout_id": str(row.id)}
+    await publish(caller.session, Message(REFUSED, caller.organizer_id, payload=ids))
     return PayoutShown.model_validate(row)
+
+
+def require_offered(services: Services, rail: Provider) -> None:
+    """Raise RailNotOfferedError where nothing can be paid out this way now."""
+    if rail not in rails_of(services).disbursers:
+        raise RailNotOfferedError
 
 
 async def list_payouts(caller: OrganizerCaller, page: PageRequest) -> Page[PayoutShown]:
@@ -225,17 +241,19 @@ def _new_payout(
     )
 
 
-async def _lock(caller: OrganizerCaller, payout_id: UUID) -> Payout:
-    """Give a payout that waits for a person, and that this person did not ask for."""
+async def _lock(
+    caller: OrganizerCaller, payout_id: UUID, states: Collection[PayoutState]
+) -> Payout:
+    """Give a payout that a person may decide on, and that this person did not ask for."""
     place = (caller.organizer_id, payout_id)
-    row = await repository.lock_waiting(caller.session, *place)
+    row = await repository.lock_unsent(caller.session, *place, states)
     if row is not None:
         return row
     # The database lets nobody reach what they asked for themselves, nor what is decided.
     seen = await repository.find_of_organizer(caller.session, *place)
     if seen is None:
         raise PayoutNotFoundError
-    is_own = seen.requested_by == caller.user_id and PayoutState(seen.state) in WAITING
+    is_own = seen.requested_by == caller.user_id and PayoutState(seen.state) in states
     raise TwoPeopleNeededError if is_own else PayoutDecidedError
 
 

@@ -1,7 +1,7 @@
 """Payouts to test with: money that is there, two people, a destination, a flow over one rail."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy import text
@@ -22,15 +22,18 @@ from sync_server.payments.ports import (
     Refused,
     Unknown,
 )
+from sync_server.payments.rails import PaymentRails, rails_of
 from sync_server.payments.rules import Finding, Provider, Reading
 from sync_server.payouts import destinations, service
 from sync_server.payouts.flow import PayoutFlow
+from sync_server.payouts.rules import RAILS
 from sync_server.payouts.schemas import (
     Approval,
     DestinationShown,
     NewDestination,
     NewPayout,
     PayoutShown,
+    Refusal,
 )
 from tests.factories.ledger import EVENT_ID, a_sale, post, ugx
 from tests.factories.rails import PHONE, RunningRail
@@ -55,13 +58,20 @@ class Treasury:
         wanted = NewPayout(destination_id=place, currency="UGX", amount=amount)
         async with self.services.database.transaction(self.tenant.claims) as session:
             caller = caller_of(self.tenant, self.tenant.founder, session)
-            return (await service.request_payout(caller, self.services, wanted)).id
+            return (await service.request_payout(caller, paying_out(self.services), wanted)).id
 
     async def approve(self, payout_id: UUID, *, accepts_name: bool = False) -> PayoutShown:
         approval = Approval(accepts_name=accepts_name)
         async with self.services.database.transaction(self.checker.claims) as session:
             caller = caller_of(self.tenant, self.checker, session)
-            return await service.approve_payout(caller, self.services, payout_id, approval)
+            services = paying_out(self.services)
+            return await service.approve_payout(caller, services, payout_id, approval)
+
+    async def refuse(self, payout_id: UUID) -> PayoutShown:
+        async with self.services.database.transaction(self.checker.claims) as session:
+            caller = caller_of(self.tenant, self.checker, session)
+            refusal = Refusal(reason="wrong month")
+            return await service.refuse_payout(caller, self.services, payout_id, refusal)
 
     async def approved(self, amount: int = 50_000, destination_id: UUID | None = None) -> UUID:
         payout_id = await self.request(amount, destination_id)
@@ -114,7 +124,7 @@ async def a_destination(
     wanted = NewDestination.model_validate(terms)
     async with services.database.transaction(tenant.claims) as session:
         caller = caller_of(tenant, tenant.founder, session)
-        added = await destinations.add_destination(caller, services, wanted)
+        added = await destinations.add_destination(caller, paying_out(services), wanted)
     async with services.database.transaction(checker.claims) as session:
         caller = caller_of(tenant, checker, session)
         return await destinations.confirm_destination(caller, services, added.id)
@@ -182,6 +192,14 @@ class ModelRail:
 
     async def read_balance(self, _currency: str) -> Money | None:
         return None
+
+
+def paying_out(services: Services) -> Services:
+    """Services that offer every rail that pays out: a model of each that is not there."""
+    rails = rails_of(services)
+    models = {rail: ModelRail(provider=rail) for rail in RAILS}
+    offered = PaymentRails(rails.collectors, {**models, **rails.disbursers}, rails.intake)
+    return replace(services, parts={**services.parts, PaymentRails: offered})
 
 
 def flow_on(services: Services, rail: RunningRail) -> PayoutFlow:

@@ -213,7 +213,8 @@ CHANGED: Final = {
     f"{APP} organizer_invitations": "withdrawn_at = now()",
     f"{APP} scanner_sessions": "ended_at = now(), end_reason = 'revoked'",
     f"{APP} payout_destinations": "withdrawn_by = private.my_user_id(), withdrawn_at = now()",
-    f"{APP} payouts": "state = 'approved', decided_by = private.my_user_id(), decided_at = now()",
+    f"{APP} payouts": "state = 'approved', decided_by = private.my_user_id(), decided_at = now(),"
+    " state_changed_at = now(), next_read_at = now()",
     f"{WORKER} scanner_sessions": "ended_at = now(), end_reason = 'stale'",
     f"{WORKER} enrolment_codes": "used_at = now()",
     f"{WORKER} outbox": "xid = pg_current_xact_id()::text::bigint",
