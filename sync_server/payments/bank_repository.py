@@ -35,6 +35,19 @@ async def _keep(session: AsyncSession, kind: type[Base], rows: Sequence[dict[str
         await session.execute(postgresql.insert(kind).values(batch).on_conflict_do_nothing())
 
 
+async def movements_called(
+    session: AsyncSession, keys: Sequence[bytes]
+) -> Sequence[StoredBankMovement]:
+    """Find what is kept under any of these keys, in the order in which it came."""
+    kind = StoredBankMovement
+    found: list[StoredBankMovement] = []
+    for start in range(0, len(keys), _ROWS_AT_ONCE):
+        batch = list(keys[start : start + _ROWS_AT_ONCE])
+        named = or_(kind.key.in_(batch), kind.other_keys.overlap(batch))
+        found += (await session.scalars(select(kind).where(named))).all()
+    return sorted(found, key=lambda row: row.arrival_no)
+
+
 async def movements_for(
     session: AsyncSession, payment_reference: str
 ) -> Sequence[StoredBankMovement]:

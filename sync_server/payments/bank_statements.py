@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from shared.money import Money
 from sync_server.kit.claims import WORKER
 from sync_server.kit.database import Database
 from sync_server.payments import bank_repository as repository
 from sync_server.payments.models import StoredBankMovement, StoredTransferStatus
+from sync_server.payments.providers.bank.reports import TransferStatus
 from sync_server.payments.providers.bank.statements import (
     CLOSING,
     BankFile,
     BankMovement,
     Side,
     Statement,
-    TransferStatus,
 )
+from sync_server.payments.statements import KnownLines
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,10 @@ class StatementTables:
     database: Database
 
     async def keep(self, file: BankFile) -> None:
-        movements = [_movement_row(each) for each in file.movements]
         statuses = [_status_row(each) for each in file.statuses]
         balances = [row for each in file.statements if (row := _balance_row(each)) is not None]
         async with self.database.transaction(WORKER) as session:
-            await repository.keep_movements(session, movements)
+            await _keep_movements(session, file.movements)
             await repository.keep_statuses(session, statuses)
             await repository.keep_balances(session, balances)
 
@@ -59,10 +61,27 @@ class StatementTables:
         return None if amount is None else Money(amount, currency)
 
 
+async def _keep_movements(session: AsyncSession, movements: Sequence[BankMovement]) -> None:
+    """Keep those that are not there yet, by whatever name."""
+    names = {
+        name for each in movements for name in (each.key, *each.other_keys, each.former_key) if name
+    }
+    known = KnownLines[BankMovement]()
+    for row in await repository.movements_called(session, [bytes.fromhex(each) for each in names]):
+        known.add(_movement_of(row))
+    new: list[BankMovement] = []
+    for movement in movements:
+        if known.find(movement) is None:
+            known.add(movement)
+            new.append(movement)
+    await repository.keep_movements(session, [_movement_row(each) for each in new])
+
+
 def _movement_row(movement: BankMovement) -> dict[str, Any]:
     charges = movement.charges
     return {
         "key": bytes.fromhex(movement.key),
+        "other_keys": [bytes.fromhex(each) for each in movement.other_keys],
         "account": movement.account,
         "currency": movement.amount.currency,
         "amount": movement.amount.minor_units,
@@ -92,6 +111,7 @@ def _movement_of(row: StoredBankMovement) -> BankMovement:
         payment_reference=row.payment_reference,
         return_reason=row.return_reason,
         charges=Money(row.charges or 0, row.charges_currency or "") if known else None,
+        other_keys=tuple(each.hex() for each in row.other_keys or ()),
     )
 
 

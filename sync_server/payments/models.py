@@ -5,7 +5,8 @@ bank's files said.
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, FetchedValue, Text
+from sqlalchemy import ARRAY, BigInteger, FetchedValue, LargeBinary, Text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sync_server.kit.models import Base
@@ -137,6 +138,7 @@ class StoredBankMovement(Base):
     return_reason: Mapped[str]
     charges: Mapped[int | None]
     charges_currency: Mapped[str | None]
+    other_keys: Mapped[list[bytes] | None] = mapped_column(postgresql.ARRAY(LargeBinary))
 
 
 class StoredTransferStatus(Base):

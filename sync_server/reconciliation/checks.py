@@ -19,16 +19,16 @@ from sync_server.orders import books as orders
 from sync_server.payments import books as payments
 from sync_server.payments.books import NamedMovement
 from sync_server.payments.rules import Provider
-from sync_server.payments.statements import LineKind, StatementLine
+from sync_server.payments.statements import StatementLine
 from sync_server.payouts import books as payouts
 from sync_server.reconciliation import repository, rules
+from sync_server.reconciliation.lines import contradictions_said, find_contradictions, line_of
 from sync_server.reconciliation.matching import (
     EDGE,
     Movement,
     fees_not_booked,
     statement_agrees,
 )
-from sync_server.reconciliation.models import StoredLine
 from sync_server.reconciliation.orders import paid_orders_have_money, tickets_have_orders
 from sync_server.reconciliation.rules import CheckName, Item
 from sync_server.reconciliation.settlements import settlements_agree, settlements_arrived
@@ -137,6 +137,7 @@ async def check_statements(session: AsyncSession, now: datetime) -> list[Item]:
     )
     for provider in await list_providers(session):
         lines, movements = await gather_statement(session, provider, now)
+        items += contradictions_said(provider, await find_contradictions(session, provider))
         items += statement_agrees(provider, lines, movements)
         if provider is Provider.BANK:
             items += settlements_arrived(settled, lines)
@@ -175,7 +176,7 @@ async def gather_lines(
     session: AsyncSession, provider: Provider, now: datetime
 ) -> list[StatementLine]:
     rows = await repository.lines_since(session, provider, now - STATEMENTS_LOOKED_AT)
-    return [_line(row) for row in rows]
+    return [line_of(row) for row in rows]
 
 
 async def check_aged_clearing(session: AsyncSession, now: datetime) -> list[Item]:
@@ -210,18 +211,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check((CheckName.STATEMENTS,), check_statements),
     Check((CheckName.AGED_CLEARING,), check_aged_clearing),
 )
-
-
-def _line(row: StoredLine) -> StatementLine:
-    return StatementLine(
-        key=row.line_key,
-        kind=LineKind(row.kind),
-        reference=row.reference,
-        provider_reference=row.provider_reference,
-        amount=Money(row.amount, row.currency),
-        fee=Money(row.fee, row.currency),
-        booked_at=row.booked_at,
-    )
 
 
 def _movement(named: NamedMovement) -> Movement:

@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -49,6 +51,8 @@ class StatementFile(Base):
 
 
 class StoredLine(Base):
+    """`differs_from` is the key of the line that this one says otherwise of."""
+
     __tablename__ = "statement_lines"
 
     provider: Mapped[str] = mapped_column(primary_key=True)
@@ -62,3 +66,6 @@ class StoredLine(Base):
     fee: Mapped[int]
     booked_at: Mapped[datetime]
     file_sha256: Mapped[bytes]
+    other_keys: Mapped[list[str] | None] = mapped_column(postgresql.ARRAY(Text))
+    direction: Mapped[str | None]
+    differs_from: Mapped[str | None]

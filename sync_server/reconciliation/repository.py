@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import and_, or_, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from sync_server.kit.models import Base
 from sync_server.kit.pagination import PageRequest
@@ -18,7 +19,7 @@ _ROWS_AT_ONCE = 1_000
 _ITEMS_MAX = (1 << 62) - 1
 _FEES = text("""
     SELECT currency, sum(CASE WHEN kind = 'fee' THEN amount ELSE fee END)::bigint AS kept
-    FROM statement_lines WHERE provider = :provider GROUP BY currency
+    FROM statement_lines WHERE provider = :provider AND differs_from IS NULL GROUP BY currency
 """)
 
 
@@ -51,6 +52,44 @@ async def keep_lines(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> i
     return kept
 
 
+async def lines_called(
+    session: AsyncSession, provider: str, account: str, keys: Sequence[str]
+) -> Sequence[StoredLine]:
+    """Find what is kept under any of these keys."""
+    found: list[StoredLine] = []
+    for start in range(0, len(keys), _ROWS_AT_ONCE):
+        batch = list(keys[start : start + _ROWS_AT_ONCE])
+        query = select(StoredLine).where(
+            StoredLine.provider == provider,
+            StoredLine.account == account,
+            StoredLine.differs_from.is_(None),
+            or_(StoredLine.line_key.in_(batch), StoredLine.other_keys.overlap(batch)),
+        )
+        found += (await session.scalars(query.order_by(StoredLine.line_key))).all()
+    return found
+
+
+async def contradictions(
+    session: AsyncSession, provider: str
+) -> list[tuple[StoredLine, StoredLine]]:
+    """Give each line that was said otherwise, and what was said."""
+    kept, other = aliased(StoredLine), aliased(StoredLine)
+    query = (
+        select(kept, other)
+        .join(
+            other,
+            and_(
+                other.provider == kept.provider,
+                other.account == kept.account,
+                other.differs_from == kept.line_key,
+            ),
+        )
+        .where(kept.provider == provider)
+        .order_by(kept.line_key, other.line_key)
+    )
+    return [(row[0], row[1]) for row in await session.execute(query)]
+
+
 async def providers_with_lines(session: AsyncSession) -> Sequence[str]:
     query = select(StoredLine.provider).distinct().order_by(StoredLine.provider)
     return (await session.scalars(query)).all()
@@ -61,7 +100,11 @@ async def lines_since(
 ) -> Sequence[StoredLine]:
     query = (
         select(StoredLine)
-        .where(StoredLine.provider == provider, StoredLine.booked_at >= since)
+        .where(
+            StoredLine.provider == provider,
+            StoredLine.booked_at >= since,
+            StoredLine.differs_from.is_(None),
+        )
         .order_by(StoredLine.booked_at, StoredLine.line_key)
     )
     return (await session.scalars(query)).all()
@@ -72,6 +115,7 @@ async def settlement_references(session: AsyncSession, provider: str) -> Sequenc
     query = select(StoredLine.provider_reference).where(
         StoredLine.provider == provider,
         StoredLine.kind == LineKind.SETTLEMENT,
+        StoredLine.differs_from.is_(None),
         StoredLine.provider_reference.is_not(None),
     )
     return [name for name in await session.scalars(query) if name is not None]

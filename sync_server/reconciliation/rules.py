@@ -47,6 +47,7 @@ class ItemFinding(StrEnum):
     ONLY_AT_PROVIDER = "only_at_provider"
     STATE_DIFFERS = "state_differs"
     TWICE_AT_PROVIDER = "twice_at_provider"
+    SAID_OTHERWISE = "said_otherwise"
     FEE_DIFFERS = "fee_differs"
     FEE_NOT_BOOKED = "fee_not_booked"
     BALANCE_DIFFERS = "balance_differs"

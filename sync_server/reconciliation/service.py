@@ -23,6 +23,7 @@ from sync_server.payments.statements import StatementLine
 from sync_server.reconciliation import repository
 from sync_server.reconciliation.balances import ask_balances, find_differences
 from sync_server.reconciliation.checks import CHECKS, Check
+from sync_server.reconciliation.lines import keep_lines
 from sync_server.reconciliation.models import ReconItem, ReconRun
 from sync_server.reconciliation.rules import CheckName, Item, Severity, counts, drifts
 from sync_server.reconciliation.statements import read_statement
@@ -118,25 +119,9 @@ async def keep_statement(
         "lines": len(lines),
         "imported_at": instant(services.clock.now_ms()),
     }
-    rows = [
-        {
-            "provider": provider,
-            "account": account,
-            "line_key": line.key,
-            "kind": line.kind,
-            "reference": line.reference,
-            "provider_reference": line.provider_reference,
-            "currency": line.amount.currency,
-            "amount": line.amount.minor_units,
-            "fee": line.fee.minor_units,
-            "booked_at": line.booked_at,
-            "file_sha256": digest,
-        }
-        for line in lines
-    ]
     async with services.database.transaction(WORKER) as session:
         is_new = await repository.keep_file(session, file)
-        new = await repository.keep_lines(session, rows) if is_new else 0
+        new = await keep_lines(session, (provider, account), lines, digest) if is_new else 0
     return Imported(len(lines), new)
 
 

@@ -6,12 +6,15 @@ from datetime import date
 from secrets import token_hex
 
 import pytest
+from sqlalchemy import text
 
 from shared.money import Money
+from sync_server.kit.claims import WORKER
 from sync_server.kit.database import Database
 from sync_server.kit.services import Services
 from sync_server.payments.bank_statements import StatementTables
 from sync_server.payments.providers.bank.books import MemoryBook, StatementStore
+from sync_server.payments.providers.bank.reports import TransferStatus
 from sync_server.payments.providers.bank.statements import (
     CLOSING,
     OPENING,
@@ -21,7 +24,6 @@ from sync_server.payments.providers.bank.statements import (
     EntryDetail,
     Side,
     Statement,
-    TransferStatus,
 )
 
 DAY = date(2026, 11, 26)
@@ -48,6 +50,7 @@ class Names:
             is_reversal=False,
             booked_on=DAY,
             bank_reference=token_hex(8),
+            told_reference="",
             charges=None,
             details=details,
         )
@@ -106,6 +109,46 @@ async def test_what_comes_twice_is_kept_once(book: StatementStore, names: Names)
         await book.keep(each)
     assert len(await book.movements_for(names.reference)) == 1
     assert len(await book.statuses_of(names.message, names.transfer)) == 1
+
+
+async def test_what_another_file_names_otherwise_is_kept_once(
+    book: StatementStore, names: Names
+) -> None:
+    own = replace(names.detail(), bank_reference=token_hex(8))
+    entry = names.entry(own)
+    bare = replace(entry, details=(replace(own, bank_reference=""),))
+    by_transaction = replace(entry, bank_reference="")
+    by_what_was_sent = replace(bare, bank_reference="")
+    for each in (entry, bare, by_transaction, by_what_was_sent):
+        await book.keep(BankFile((names.statement(each),)))
+    assert len(await book.movements_for(names.reference)) == 1
+    another = names.entry(replace(own, bank_reference=token_hex(8)))
+    await book.keep(BankFile((names.statement(another),)))
+    assert len(await book.movements_for(names.reference)) == 2
+
+
+async def test_what_was_kept_before_lines_had_names_is_not_kept_again(
+    services: Services, names: Names
+) -> None:
+    book = StatementTables(services.database)
+    entry = names.entry(names.detail(), told_reference="7", bank_reference="")
+    file = BankFile((names.statement(entry),))
+    (movement,) = file.movements
+    async with services.database.transaction(WORKER) as session:
+        await session.execute(
+            text(
+                "INSERT INTO bank_movements (key, account, currency, amount, side, is_return,"
+                " bank_reference, end_to_end_id, payment_reference, return_reason)"
+                " VALUES (:key, :account, 'UGX', 5000, 'CRDT', false, '', '', :named, '')"
+            ),
+            {
+                "key": bytes.fromhex(movement.former_key),
+                "account": names.account,
+                "named": names.reference,
+            },
+        )
+    await book.keep(file)
+    assert len(await book.movements_for(names.reference)) == 1
 
 
 async def test_statuses_come_in_their_order_for_one_transfer_or_the_whole_file(

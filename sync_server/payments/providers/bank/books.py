@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.money import Money
+from sync_server.payments.providers.bank.reports import TransferStatus
 from sync_server.payments.providers.bank.statements import (
     CLOSING,
     Balance,
     BankFile,
     BankMovement,
-    TransferStatus,
 )
+from sync_server.payments.statements import KnownLines
 
 
 class StatementKeeper(Protocol):
@@ -51,11 +52,14 @@ class MemoryBook:
 
     movements: dict[str, BankMovement] = field(default_factory=dict)
     statuses: dict[TransferStatus, None] = field(default_factory=dict)
+    _known: KnownLines[BankMovement] = field(default_factory=KnownLines)
     _balances: dict[tuple[str, str, Balance], None] = field(default_factory=dict)
 
     async def keep(self, file: BankFile) -> None:
         for movement in file.movements:
-            self.movements.setdefault(movement.key, movement)
+            if self._known.find(movement) is None:
+                self._known.add(movement)
+                self.movements[movement.key] = movement
         self.statuses.update(dict.fromkeys(file.statuses))
         for statement in file.statements:
             balance = statement.balance(CLOSING)

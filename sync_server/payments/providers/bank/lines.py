@@ -33,6 +33,8 @@ def _line(movement: BankMovement) -> StatementLine | None:
         amount=movement.amount,
         fee=movement.charges or Money(0, movement.amount.currency),
         booked_at=datetime.combine(movement.booked_on, _NOON).astimezone(UTC),
+        other_keys=movement.other_keys,
+        former_key=movement.former_key,
     )
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.money import Money
-from sync_server.payments.providers.bank.statements import BankMovement, Side, TransferStatus
+from sync_server.payments.providers.bank.reports import TransferStatus
+from sync_server.payments.providers.bank.statements import BankMovement, Side
 from sync_server.payments.rules import Finding, Reading
 
 REJECTED: Final = "RJCT"

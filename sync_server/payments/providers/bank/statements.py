@@ -1,12 +1,11 @@
-"""What a bank says moved on an account: camt.053 statements and camt.054 notifications, and what it
-says of our files: pain.002. Plain values, whatever version a bank writes. Pure.
+"""What a bank says moved on an account, in camt.053 statements and camt.054 notifications: plain
+values, whatever version a bank writes. Pure.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from hashlib import sha256
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -22,7 +21,15 @@ from sync_server.payments.providers.bank.documents import (
     read_document,
     text_of,
 )
+from sync_server.payments.providers.bank.keys import (
+    Called,
+    LineKeys,
+    Numbering,
+    bank_name,
+    is_running_number,
+)
 from sync_server.payments.providers.bank.references import references_in
+from sync_server.payments.providers.bank.reports import TransferStatus, statuses_in
 
 OPENING: Final = "OPBD"
 CLOSING: Final = "CLBD"
@@ -70,6 +77,8 @@ class Entry:
     is_reversal: bool
     booked_on: date | None
     bank_reference: str
+    told_reference: str
+    """What the bank calls it, whether that names it or only counts."""
     charges: Money | None
     details: tuple[EntryDetail, ...]
 
@@ -108,8 +117,8 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class BankMovement:
-    """One booked transaction, as payments and payouts are matched with it. `key` is the same in a
-    notification and in the statement that follows.
+    """One booked transaction, as payments and payouts are matched with it. By its keys it is known
+    when it comes again, whatever the other file says less of it.
     """
 
     key: str
@@ -123,21 +132,8 @@ class BankMovement:
     payment_reference: str
     return_reason: str
     charges: Money | None
-
-
-@dataclass(frozen=True, slots=True)
-class TransferStatus:
-    """What a bank says of a transfer; of all in its payment, or its file, where the ids below are
-    empty.
-    """
-
-    report_id: str
-    message_id: str
-    payment_id: str
-    end_to_end_id: str
-    status: str
-    reasons: tuple[str, ...]
-    bank_reference: str
+    other_keys: tuple[str, ...] = field(default=(), compare=False)
+    former_key: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +145,11 @@ class BankFile:
 
     @property
     def movements(self) -> tuple[BankMovement, ...]:
+        numbering = Numbering()
         return tuple(
-            movement for statement in self.statements for movement in movements_of(statement)
+            movement
+            for statement in self.statements
+            for movement in _movements_of(statement, numbering)
         )
 
 
@@ -174,39 +173,45 @@ def _read(document: Document) -> BankFile:
             found = find_all(document.message, "Ntfctn")
             return BankFile(statements=tuple(_statement(each) for each in found))
         case "pain.002":
-            return BankFile(statuses=tuple(_statuses(document.message)))
+            return BankFile(statuses=tuple(statuses_in(document.message)))
         case kind:
             message = f"a message of kind {kind}"
             raise MalformedError(message)
 
 
-def movements_of(statement: Statement) -> tuple[BankMovement, ...]:
-    """Every booked transaction of a statement; what is only announced is none."""
-    return tuple(
-        _movement(statement, entry, place, number)
-        for place, entry in enumerate(statement.entries)
-        if entry.is_booked
-        for number, _ in enumerate(entry.details)
-    )
+def _movements_of(statement: Statement, numbering: Numbering) -> Iterator[BankMovement]:
+    """Give every booked transaction of a statement; what is only announced is none."""
+    for place, entry in enumerate(statement.entries):
+        if not entry.is_booked:
+            continue
+        entry_number = numbering.entry((statement.account, entry))
+        for number, _ in enumerate(entry.details):
+            called = _called(statement, entry, place, number)
+            yield _movement(
+                statement.account, entry, number, numbering.keys(called, entry_number, number)
+            )
 
 
-def _movement(statement: Statement, entry: Entry, place: int, number: int) -> BankMovement:
+def _called(statement: Statement, entry: Entry, place: int, number: int) -> Called:
     detail = entry.details[number]
-    # Without a name of the bank's own, two lines that look alike are two lines.
-    name = entry.bank_reference or f"{statement.id}/{place}"
-    parts = (
-        statement.account,
-        name,
-        str(number),
-        str(entry.booked_on),
-        entry.side,
-        f"{detail.amount.minor_units} {detail.amount.currency}",
-        detail.end_to_end_id,
-        detail.payment_reference,
-    )
-    return BankMovement(
-        key=sha256("\n".join(parts).encode()).hexdigest(),
+    amount = f"{detail.amount.minor_units} {detail.amount.currency}"
+    sent = detail.end_to_end_id or detail.payment_reference
+    return Called(
         account=statement.account,
+        booked=(str(entry.booked_on), entry.side, amount),
+        theirs=tuple(filter(None, (detail.bank_reference, entry.bank_reference))),
+        payers=tuple(filter(None, (detail.uetr, sent))),
+        told=entry.told_reference,
+        place=f"{statement.id}/{place}",
+        sent=(detail.end_to_end_id, detail.payment_reference),
+    )
+
+
+def _movement(account: str, entry: Entry, number: int, keys: LineKeys) -> BankMovement:
+    detail = entry.details[number]
+    return BankMovement(
+        key=keys.key,
+        account=account,
         amount=detail.amount,
         side=entry.side,
         is_return=entry.is_reversal or bool(detail.return_reason),
@@ -216,6 +221,8 @@ def _movement(statement: Statement, entry: Entry, place: int, number: int) -> Ba
         payment_reference=detail.payment_reference,
         return_reason=detail.return_reason,
         charges=_charges_of(entry, number),
+        other_keys=keys.others,
+        former_key=keys.former,
     )
 
 
@@ -259,13 +266,15 @@ def _entry(element: Element) -> Entry:
     told = _charges_told(element)
     dated = find(element, "BookgDt")
     day = find(element, "ValDt") if dated is None else dated
+    own, counted = text_of(element, "AcctSvcrRef"), text_of(element, "NtryRef")
     return Entry(
         amount=amount,
         side=_side(element),
         is_booked=text_of(element, "Sts/Cd", "Sts") == _BOOKED,
         is_reversal=text_of(element, "RvslInd") in {"true", "1"},
         booked_on=None if day is None else _day(day),
-        bank_reference=text_of(element, "AcctSvcrRef", "NtryRef"),
+        bank_reference=bank_name(own, "" if is_running_number(counted) else counted),
+        told_reference=own or counted,
         charges=told,
         details=_details(element, amount, told),
     )
@@ -311,55 +320,13 @@ def _detail(element: Element, amount: Money) -> EntryDetail:
         amount=amount,
         end_to_end_id="" if end_to_end == "NOTPROVIDED" else end_to_end,
         uetr=text_of(element, "Refs/UETR"),
-        bank_reference=text_of(element, "Refs/AcctSvcrRef"),
+        bank_reference=bank_name(text_of(element, "Refs/AcctSvcrRef")),
         payment_reference=named.pop() if len(named) == 1 else "",
         return_reason=text_of(element, "RtrInf/Rsn/Cd", "RtrInf/Rsn/Prtry"),
         note=note,
         counterparty=text_of(
             element, *(f"{party}/{name}" for party in parties for name in ("Pty/Nm", "Nm"))
         ),
-    )
-
-
-def _statuses(message: Element) -> Sequence[TransferStatus]:
-    """A status of the file or of a payment holds for all below it that have none of their own."""
-    group = demanded(message, "OrgnlGrpInfAndSts")
-    of_file = TransferStatus(
-        report_id=text_of(demanded(message, "GrpHdr"), "MsgId"),
-        message_id=text_of(group, "OrgnlMsgId"),
-        payment_id="",
-        end_to_end_id="",
-        status=text_of(group, "GrpSts"),
-        reasons=_reasons(group),
-        bank_reference="",
-    )
-    found: list[TransferStatus] = []
-    for payment in find_all(message, "OrgnlPmtInfAndSts"):
-        named = replace(of_file, payment_id=text_of(payment, "OrgnlPmtInfId"))
-        own = _below(named, payment, "PmtInfSts")
-        transfers = find_all(payment, "TxInfAndSts")
-        found.extend(_below(own, each, "TxSts") for each in transfers)
-        if not transfers:
-            found.append(own)
-    return found or [of_file]
-
-
-def _below(above: TransferStatus, element: Element, name: str) -> TransferStatus:
-    own, reasons = text_of(element, name), _reasons(element)
-    return replace(
-        above,
-        end_to_end_id=text_of(element, "OrgnlEndToEndId"),
-        status=own or above.status,
-        reasons=reasons or (() if own else above.reasons),
-        bank_reference=text_of(element, "AcctSvcrRef"),
-    )
-
-
-def _reasons(element: Element) -> tuple[str, ...]:
-    return tuple(
-        filter(
-            None, (text_of(each, "Rsn/Cd", "Rsn/Prtry") for each in find_all(element, "StsRsnInf"))
-        )
     )
 
 

@@ -12,7 +12,8 @@ from sync_server.payments.providers.bank.readings import (
     disbursement_reading,
 )
 from sync_server.payments.providers.bank.references import payment_reference
-from sync_server.payments.providers.bank.statements import BankMovement, Side, TransferStatus
+from sync_server.payments.providers.bank.reports import TransferStatus
+from sync_server.payments.providers.bank.statements import BankMovement, Side
 from sync_server.payments.rules import Expected, Finding, PaymentState, Reading, next_state
 
 OURS = "ab9c4dbf-dfb6-48bf-8a32-dc92b7fca611"

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from shared.money import Money
 from sync_server.payments.providers.bank.documents import FILE_BYTES_MAX, Unreadable
 from sync_server.payments.providers.bank.references import payment_reference
+from sync_server.payments.providers.bank.reports import TransferStatus
 from sync_server.payments.providers.bank.statements import (
     BankFile,
     Side,
     Statement,
-    TransferStatus,
     read_bank_file,
 )
 from sync_server.sandboxes.bank_files import (
