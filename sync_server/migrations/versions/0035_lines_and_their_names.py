@@ -7,7 +7,7 @@ from typing import Final
 from sync_server.migrations.support import run
 
 revision: Final = "0035"
-down_revision: Final = "0029"
+down_revision: Final = "0034"
 branch_labels: Final = None
 depends_on: Final = None
 

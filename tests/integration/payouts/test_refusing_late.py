@@ -145,12 +145,10 @@ async def test_whoever_waits_for_the_row_sees_what_the_other_did(
     }
     async with services.database.transaction(WORKER) as session:
         await session.execute(text(f"{steps[first]} WHERE id = :id"), {"id": payout_id})
-        others = [
-            asyncio.create_task(_outcome(treasury.refuse(payout_id))),
-            asyncio.create_task(sending.submit(payout_id)),
-        ]
+        refusing = asyncio.create_task(_outcome(treasury.refuse(payout_id)))
+        submitting = asyncio.create_task(sending.submit(payout_id))
         await _until_waiting(administrator, 2)
-    refusal, facts = await asyncio.gather(*others)
+    refusal, facts = await asyncio.gather(refusing, submitting)
     ends = {"the sender": S.UNKNOWN, "the person": S.REFUSED}
     assert (refusal, facts.state, rail.movements) == ("decided", ends[first], {})
 

@@ -10,6 +10,7 @@ from sync_server.kit.instants import instant
 from sync_server.payments.rules import Provider
 from sync_server.reconciliation import service
 from sync_server.reconciliation.rules import ItemFinding
+from sync_server.reconciliation.statements import read_statement
 from sync_server.sandboxes.bank_files import Booking, Day, notification, statement
 from tests.factories.house import HEADER, House, a_statement
 from tests.factories.payments import reference_of
@@ -80,7 +81,7 @@ async def test_a_line_that_was_kept_under_its_former_key_is_not_kept_again(house
     booked = [Booking("SB1", Decimal(5_000), "UGX", is_credit=True, on=at.date())]
     assert await _take_in(house, "1", notification("NT1", "9", booked, at), Provider.BANK) == 1
     await house.superuser.execute(text("ALTER TABLE statement_lines DISABLE TRIGGER refuse_change"))
-    (line,) = service.read_statement(Provider.BANK, notification("NT2", "9", booked, at))
+    (line,) = read_statement(Provider.BANK, notification("NT2", "9", booked, at))
     before = "UPDATE statement_lines SET line_key = :key, other_keys = NULL"
     await house.superuser.execute(text(before), {"key": line.former_key})
     assert await _take_in(house, "2", notification("NT2", "9", booked, at), Provider.BANK) == 0
