@@ -29,6 +29,7 @@ def upgrade() -> None:
         "CREATE INDEX ix_statement_lines_other_keys ON statement_lines USING gin (other_keys)",
     )
     _kinds(*_KINDS, "reversal")
+    run("ALTER TABLE statement_lines VALIDATE CONSTRAINT ck_statement_lines_kind")
 
 
 def downgrade() -> None:
