@@ -51,7 +51,8 @@ INSTEAD: Final = {
     "release": "refuse the payout that would take it",
     "reversal": "book anew what should not have been taken back",
     "suspense": "it comes back to nothing with what explains it",
-    "unapplied_receipt": "it is its payer's until it is paid back",
+    "unapplied_receipt": "an admin says of the payment that it was given back",
+    "receipt_returned": "ask the payer for it, and post what comes as a payment of their order",
 }
 """What to do about postings that nobody makes by hand, by the first words of their keys."""
 
