@@ -50,13 +50,16 @@ class FinanceGuardedBalance(Base):
 
 
 class FinanceCheckpoint(Base):
-    """What an account held when every transaction below `below_xid` had ended."""
+    """What an account held when every transaction below `below_xid` had ended; `numbering` says in
+    which cluster, and of which table. The database shows those of these books alone.
+    """
 
     __tablename__ = "finance_checkpoints"
 
     organizer_id: Mapped[UUID] = mapped_column(primary_key=True)
     account: Mapped[str] = mapped_column(primary_key=True)
     currency: Mapped[str] = mapped_column(primary_key=True)
+    numbering: Mapped[str] = mapped_column(primary_key=True)
     below_xid: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     balance: Mapped[int]
     entries: Mapped[int]

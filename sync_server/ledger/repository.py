@@ -16,6 +16,9 @@ from sync_server.ledger.models import FinanceEntry, FinanceTxn
 
 _POST = text("SELECT private.post_txn(CAST(:txn AS jsonb))")
 
+# Only checkpoints of these books are seen, by policy: where all entries were restored from another
+# cluster, a balance is the sum of them until there are new ones. Whoever wrote them, those below a
+# mark are in its checkpoint and the others are not.
 # Every account that moved before the newest mark has a checkpoint that reaches up to it: a balance
 # is that, and what came since.
 _BALANCES = """
@@ -55,9 +58,10 @@ _PENDING = """
     ORDER BY organizer_id, account, currency
 """
 _CHECKPOINT = f"""
-    WITH mark AS (SELECT {HORIZON} AS below_xid)
+    WITH mark AS (SELECT {HORIZON} AS below_xid, private.ledger_numbering() AS numbering)
     INSERT INTO finance_checkpoints
-    SELECT e.organizer_id, e.account, e.currency, mark.below_xid,
+        (organizer_id, account, currency, numbering, below_xid, balance, entries, made_at)
+    SELECT e.organizer_id, e.account, e.currency, mark.numbering, mark.below_xid,
            sum(e.amount)::bigint + coalesce(max(c.balance), 0),
            count(*) + coalesce(max(c.entries), 0), :made_at
     FROM mark, finance_entries AS e
@@ -68,7 +72,7 @@ _CHECKPOINT = f"""
         ORDER BY below_xid DESC LIMIT 1
     ) AS c ON true
     WHERE e.xid < mark.below_xid AND e.xid >= coalesce(c.below_xid, 0)
-    GROUP BY e.organizer_id, e.account, e.currency, mark.below_xid
+    GROUP BY e.organizer_id, e.account, e.currency, mark.numbering, mark.below_xid
     ON CONFLICT DO NOTHING
 """  # noqa: S608 - the horizon is an expression of ours
 _WRONG_CHECKPOINTS = """

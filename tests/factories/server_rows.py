@@ -74,8 +74,10 @@ _STATEMENTS: Final = (
         (:organizer, 'organizer_available', 'UGX', -1), (:organizer, 'bank', 'UGX', -1)
     """,
     """
-    INSERT INTO finance_checkpoints VALUES
-        (:organizer, 'organizer_available', 'UGX', 1, -1, 1, now())
+    INSERT INTO finance_checkpoints
+        (organizer_id, account, currency, numbering, below_xid, balance, entries, made_at)
+    VALUES (:organizer, 'organizer_available', 'UGX', private.ledger_numbering(), 1, -1, 1, now()),
+        (:organizer, 'organizer_available', 'UGX', 'elsewhere', 1, -2, 1, now())
     """,
     """
     WITH header AS (

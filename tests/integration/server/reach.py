@@ -65,11 +65,13 @@ _WRITTEN_FOR_OTHERS: Final = ("access_audit_log", "admin_action_log", "outbox")
 _BOOKS: Final = ("finance_entries", "finance_guarded_balances", "finance_txns")
 _READ_FOR_THE_BOOKS: Final = (*_BOOKS, "payments", "payout_destinations", "refunds")
 _OF_THE_SERVER: Final = "(bucket = 'statements' AND created_by IS NULL OR stored_at IS NULL)"
+_MADE_HERE: Final = "numbering <> 'elsewhere'"
 # What is not said for a command is said for the table.
 _ROWS: Final[dict[str, dict[str, str]]] = {
     APP: {
         "organizers": "id = :organizer",
         "organizers INSERT": "created_by = :user",
+        "finance_checkpoints": f"{_TENANT} AND {_MADE_HERE}",
         "idempotent_answers": "organizer_id = :organizer AND principal = :principal",
         "stored_objects SELECT": "organizer_id = :organizer"
         " AND (bucket = 'marketing-media' OR CAST(:manages AS boolean))",
@@ -111,6 +113,7 @@ _ROWS: Final[dict[str, dict[str, str]]] = {
         "content_removals DELETE": "began_at <> 'infinity'",
         "cron_ticks DELETE": "ticked_at = '-infinity'",
         "email_tokens UPDATE": "expires_at = 'infinity'",
+        "finance_checkpoints": _MADE_HERE,
         "openid_flows UPDATE": "expires_at = 'infinity'",
         "openid_flows DELETE": "expires_at = 'infinity'",
         "organizer_invitations UPDATE": "accepted_by IS NULL OR accepted_at IS NOT NULL",
