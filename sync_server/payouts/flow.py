@@ -301,8 +301,8 @@ class PayoutFlow:
             reference = hint.our_reference
             if reference is not None:
                 found = await repository.find_by_reference(session, reference)
-            if found is None and hint.provider_reference is not None:
-                theirs = hint.provider_reference
+            theirs = hint.their_reference
+            if found is None and theirs is not None:
                 found = await repository.find_by_provider_reference(session, rail, theirs)
         return None if found is None or found.rail != rail else found.id
 
