@@ -34,7 +34,8 @@ async def take_in(services: Services, provider: Provider, notice: Notice) -> Map
     hint = collector.read_notice(notice)
     if hint is None:
         raise CallbackNotUnderstoodError
-    named = hint.reference or hint.provider_reference or ""
+    # Of a stranger's words only what a column holds.
+    named = str(hint.our_reference or hint.their_reference or "")
     event_id = f"{services.new_id()}:{named[:_EVENT_ID_CHARACTERS_MAX]}"
     source = inbox_name(provider)
     await webhooks.receive(services, source, _SCHEME, event_id, notice_to_bytes(notice))

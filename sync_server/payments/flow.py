@@ -59,7 +59,6 @@ ASKED_AT_ONCE: Final = 5
 """A provider that is slow to answer about one payment holds the others up no longer than that."""
 ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
 """Whoever took a payment to ask about it and was killed leaves it for that long."""
-_ID_CHARACTERS_MAX: Final = 200
 _UNPAID: Final = frozenset({Finding.PENDING, Finding.UNKNOWN})
 _UNPAID_SO_FAR: Final = _UNPAID | {Finding.FAILED}
 """A page may be open, also after a try that failed."""
@@ -247,8 +246,8 @@ class PaymentFlow:
             reference = hint.our_reference
             if reference is not None:
                 found = await repository.find_by_reference(session, reference)
-            theirs = hint.provider_reference or ""
-            if found is None and _may_be_an_id(theirs):
+            theirs = hint.their_reference
+            if found is None and theirs is not None:
                 found = await repository.find_by_provider_reference(session, provider, theirs)
         return None if found is None or found.provider != provider else found
 
@@ -344,11 +343,6 @@ async def _locked(session: AsyncSession, payment_id: UUID) -> Payment:
 
 def _since(clock: Clock, started_ns: int) -> int:
     return (clock.monotonic_ns() - started_ns) // _NANOSECONDS_PER_MILLISECOND
-
-
-def _may_be_an_id(text: str) -> bool:
-    """Anybody may write a callback, also what no column can hold."""
-    return 0 < len(text) <= _ID_CHARACTERS_MAX and text.isascii() and text.isprintable()
 
 
 def offered(collectors: Mapping[Provider, Collector]) -> Sequence[Provider]:

@@ -7,11 +7,13 @@ Calls raise nothing for what the world does: a time-out is `Unknown`, a refusal 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 from uuid import UUID
 
 from shared.money import Money
 from sync_server.payments.rules import Finding, Provider, Reading
+
+_ID_CHARACTERS_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,13 @@ class Hint:
             return UUID(self.reference or "")
         except ValueError:
             return None
+
+    @property
+    def their_reference(self) -> str | None:
+        """None where it names none, or what no column can hold: anybody may write a callback."""
+        theirs = self.provider_reference or ""
+        is_id = len(theirs) <= _ID_CHARACTERS_MAX and theirs.isascii() and theirs.isprintable()
+        return theirs if theirs and is_id else None
 
 
 @dataclass(frozen=True, slots=True)

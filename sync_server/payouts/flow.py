@@ -243,7 +243,9 @@ class PayoutFlow:
             # An answer that comes after the status was read has nothing to say any more.
             is_late = attempt.kind == _SUBMISSION and before not in OPEN
             after = before if is_late else next_state(before, reading, expected_of(payout))
-            await self._move(session, payout, after, reading)
+            # Nor is a fee or a name believed of who says what cannot be.
+            believed = reading if wrong is None else Reading(Finding.UNKNOWN, reason=reading.reason)
+            await self._move(session, payout, after, believed)
             return facts_of(payout)
 
     async def _move(
@@ -299,8 +301,8 @@ class PayoutFlow:
             reference = hint.our_reference
             if reference is not None:
                 found = await repository.find_by_reference(session, reference)
-            if found is None and hint.provider_reference is not None:
-                theirs = hint.provider_reference
+            theirs = hint.their_reference
+            if found is None and theirs is not None:
                 found = await repository.find_by_provider_reference(session, rail, theirs)
         return None if found is None or found.rail != rail else found.id
 

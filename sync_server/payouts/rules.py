@@ -98,14 +98,20 @@ def next_state(state: PayoutState, reading: Reading, expected: Expected) -> Payo
 def contradiction(state: PayoutState, reading: Reading, expected: Expected) -> Contradiction | None:
     if reading.finding is Finding.NOT_FOUND:
         return Contradiction.FORGOTTEN if state is PayoutState.PENDING else None
-    if reading.finding is not Finding.SUCCEEDED:
-        return None
-    if state is PayoutState.FAILED:
+    if reading.finding is Finding.SUCCEEDED and state is PayoutState.FAILED:
         return Contradiction.PAID_AFTER_FAILURE
+    if not _tells_of_money(state, reading.finding):
+        return None
     named = reading.reference in {None, expected.reference}
     # Some rails do not repeat the amount: they were asked by a reference that is used once.
     told = reading.amount in {None, expected.amount}
     return None if named and told else Contradiction.AMOUNT
+
+
+def _tells_of_money(state: PayoutState, finding: Finding) -> bool:
+    """Say whether money went or came back by this word; what failed on its way never moved."""
+    comes_back = finding is Finding.REVERSED or state is PayoutState.SUCCEEDED
+    return finding is Finding.SUCCEEDED or (comes_back and state in _FOLLOWS.get(finding, {}))
 
 
 def may_be_sent_again(reading: Reading, sent_at: datetime, attempts: int, now: datetime) -> bool:

@@ -66,6 +66,7 @@ _DEFINITIVE: Final = frozenset(
 )
 _EXPIRED_REASONS: Final = frozenset({"EXPIRED", "COULD_NOT_PERFORM_TRANSACTION"})
 _ACCEPTED, _NOT_FOUND, _CONFLICT = 202, 404, 409
+_NOBODY_KNOWS_IT: Final = frozenset({"RESOURCE_NOT_FOUND", "TRANSACTION_NOT_FOUND"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,8 @@ def answer_of(answer: Reply | Silence) -> Answer:
 def reading_of(answer: Reply | Silence) -> Reading:
     if isinstance(answer, Silence):
         return Reading(Finding.UNKNOWN, reason=answer.cause)
-    if answer.status == _NOT_FOUND:
+    # Without that word it is an address that is wrong, and no word on the money.
+    if answer.status == _NOT_FOUND and answer.text("code") in _NOBODY_KNOWS_IT:
         return Reading(Finding.NOT_FOUND)
     finding = _FINDINGS.get(answer.text("status"), Finding.UNKNOWN)
     if not answer.is_success or finding is Finding.UNKNOWN:

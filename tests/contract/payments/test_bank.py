@@ -275,9 +275,19 @@ async def test_what_a_bank_would_refuse_is_not_sent(
 async def test_a_currency_without_an_account_is_not_offered(bank: Bank) -> None:
     payment = replace(a_payment(), amount=Money(5_000, "KES"))
     assert await bank.collect(payment) == Refused(NO_ACCOUNT_IN_CURRENCY)
-    payout = a_payout(currency="KES")
-    assert (await bank.read_disbursement(payout)).finding is Finding.NOT_FOUND
     assert await bank.read_balance("KES") is None
+
+
+async def test_nothing_is_said_of_a_payout_whose_account_is_not_configured_any_more(
+    desk: BankDesk, bank: Bank
+) -> None:
+    """The file may have gone: who says that it did not has the money given back."""
+    payout = a_payout()
+    assert await bank.disburse(payout) == Accepted()
+    without = Bank(BankConfiguration({}), desk.channel, desk.book, SettableClock(NOW_MS))
+    unknown = Reading(Finding.UNKNOWN, reason=NO_ACCOUNT_IN_CURRENCY)
+    assert await without.read_disbursement(payout) == unknown
+    assert await without.disburse(payout) == Refused(NO_ACCOUNT_IN_CURRENCY)
 
 
 async def test_the_control_does_what_a_day_does(desk: BankDesk, bank: Bank) -> None:

@@ -79,6 +79,16 @@ def test_only_an_open_payout_is_paid_and_nothing_decided_becomes_open() -> None:
         (S.PENDING, Reading(F.NOT_FOUND), Contradiction.FORGOTTEN),
         (S.UNKNOWN, Reading(F.NOT_FOUND), None),
         (S.SUCCEEDED, Reading(F.FAILED), None),
+        (S.SUCCEEDED, Reading(F.REVERSED), None),
+        (S.SUCCEEDED, Reading(F.REVERSED, "ours", EXPECTED.amount), None),
+        # The bank kept a fee of what it gave back, or it is another payment's.
+        (S.SUCCEEDED, Reading(F.REVERSED, "ours", Money(1_000, "UGX")), Contradiction.AMOUNT),
+        (S.SUCCEEDED, Reading(F.REVERSED, amount=Money(5_000, "KES")), Contradiction.AMOUNT),
+        (S.SUCCEEDED, Reading(F.REVERSED, "theirs", EXPECTED.amount), Contradiction.AMOUNT),
+        (S.SUCCEEDED, Reading(F.FAILED, amount=Money(1_000, "UGX")), Contradiction.AMOUNT),
+        (S.PENDING, Reading(F.REVERSED, amount=Money(1_000, "UGX")), Contradiction.AMOUNT),
+        (S.PENDING, Reading(F.FAILED, amount=Money(0, "UGX")), None),
+        (S.RETURNED, Reading(F.REVERSED, amount=Money(1_000, "UGX")), None),
     ],
 )
 def test_what_cannot_be(state: PayoutState, reading: Reading, wrong: Contradiction | None) -> None:
