@@ -55,6 +55,15 @@ async def list_posted(
     ]
 
 
+async def cash_taken(session: AsyncSession, organizer_id: UUID) -> Mapping[str, Money]:
+    """Give what tills took, by the keys of the sales: it is the organizer's at once, so their cash
+    account has it and has it no more in one transaction.
+    """
+    kind, account = TransactionKind.CASH_SALE, AccountKind.BOX_OFFICE_CASH
+    rows = await repository.debited(session, organizer_id, kind, account)
+    return {row.idem_key: Money(row.amount, row.currency) for row in rows}
+
+
 async def open_accounts(
     session: AsyncSession, kinds: Sequence[AccountKind]
 ) -> list[tuple[UUID, str, str]]:

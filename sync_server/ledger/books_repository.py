@@ -26,6 +26,14 @@ _POSTED = f"""
       AND split_part(e.account, ':', 1) = :account AND {_STANDS}
     GROUP BY t.idem_key, t.occurred_at, e.currency
 """  # noqa: S608 - a condition of ours
+_DEBITED = """
+    SELECT t.idem_key, e.currency, sum(greatest(e.amount, 0))::bigint AS amount
+    FROM finance_txns AS t
+    JOIN finance_entries AS e ON e.organizer_id = t.organizer_id AND e.txn_id = t.id
+    WHERE t.organizer_id = :organizer_id AND t.kind = :kind
+      AND split_part(e.account, ':', 1) = :account
+    GROUP BY t.idem_key, e.currency
+"""
 _OPEN_ACCOUNTS = """
     SELECT organizer_id, account, currency FROM finance_entries
     WHERE split_part(account, ':', 1) = ANY(:kinds)
@@ -88,6 +96,13 @@ async def posted(
 ) -> Sequence[Any]:
     values = {"organizer_id": organizer_id, "kind": kind, "account": account}
     return (await session.execute(text(_POSTED), values)).all()
+
+
+async def debited(
+    session: AsyncSession, organizer_id: UUID, kind: str, account: str
+) -> Sequence[Any]:
+    values = {"organizer_id": organizer_id, "kind": kind, "account": account}
+    return (await session.execute(text(_DEBITED), values)).all()
 
 
 async def open_accounts(session: AsyncSession, kinds: Sequence[str]) -> Sequence[Any]:

@@ -187,9 +187,10 @@ def _share_out(
     tickets: Sequence[PricedTicket], prices: Sequence[Money], charges: Sequence[Charge]
 ) -> tuple[TicketShares, ...]:
     nothing = Money(0, prices[0].currency)
+    parts_of = _parts(charges, prices)
 
     def shared(wanted: Callable[[Charge], bool]) -> list[Money]:
-        parts = [_by_price(charge.amount, prices) for charge in charges if wanted(charge)]
+        parts = [part for charge, part in zip(charges, parts_of, strict=True) if wanted(charge)]
         return [sum(column, nothing) for column in zip(*parts, strict=True)] or [nothing] * len(
             prices
         )
@@ -216,6 +217,20 @@ def _share_out(
         )
         for ticket, price, borne, platform, provider, on_fees, on_tickets in columns
     )
+
+
+def _parts(charges: Sequence[Charge], prices: Sequence[Money]) -> list[tuple[Money, ...]]:
+    """Share every charge out. Those that the organizer bears go by what the ones before them left
+    of each price: two that round to the same ticket would take more than it cost.
+    """
+    left = list(prices)
+    parts: list[tuple[Money, ...]] = []
+    for charge in charges:
+        is_borne = charge.bearer is Bearer.ORGANIZER
+        part = _by_price(charge.amount, left if is_borne else prices)
+        left = [each - taken for each, taken in zip(left, part, strict=True)] if is_borne else left
+        parts.append(part)
+    return parts
 
 
 def _by_price(amount: Money, prices: Sequence[Money]) -> tuple[Money, ...]:

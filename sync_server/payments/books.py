@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.money import Money
 from sync_server.payments import books_repository as repository
-from sync_server.payments.rules import Provider
+from sync_server.payments.rules import PaymentState, Provider
 from sync_server.payments.statements import LineKind
 
 
@@ -42,6 +42,16 @@ class NamedMovement:
     fee: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class DisputableFacts:
+    """A captured payment; `left` is what was not given back of it."""
+
+    id: UUID
+    state: PaymentState
+    amount: Money
+    left: Money
+
+
 async def list_organizers(session: AsyncSession) -> Sequence[UUID]:
     return await repository.organizers(session)
 
@@ -59,6 +69,28 @@ async def captured_payments(session: AsyncSession, organizer_id: UUID) -> Mappin
     return {row.id: Money(row.amount, row.currency) for row in rows}
 
 
+async def list_disputable(session: AsyncSession, organizer_id: UUID) -> list[DisputableFacts]:
+    return [
+        DisputableFacts(
+            row.id,
+            PaymentState(row.state),
+            Money(row.amount, row.currency),
+            Money(row.unreturned, row.currency),
+        )
+        for row in await repository.disputable(session, organizer_id)
+    ]
+
+
+async def expected_receipts(session: AsyncSession, organizer_id: UUID) -> Mapping[str, Money]:
+    """Give what came and fitted no order, by the key it is posted under."""
+    return {
+        f"unapplied_receipt:{row.provider}:{row.reference}": Money(
+            row.received_amount, row.received_currency
+        )
+        for row in await repository.mismatched(session, organizer_id)
+    }
+
+
 async def expected_refunds(session: AsyncSession, organizer_id: UUID) -> Mapping[str, Money]:
     """Give what was asked back, and what came of it, by the keys it is posted under."""
     expected: dict[str, Money] = {}
@@ -72,15 +104,22 @@ async def expected_refunds(session: AsyncSession, organizer_id: UUID) -> Mapping
     return expected
 
 
-async def given_back(session: AsyncSession, provider: Provider) -> Mapping[str, int]:
-    """Add up what a provider gave back to buyers, in each currency."""
-    rows = await repository.given_back(session, provider)
+async def given_back(
+    session: AsyncSession, provider: Provider, since: datetime
+) -> Mapping[str, int]:
+    """Add up what a provider gave back to buyers since then, in each currency, with what it may
+    have given back and has not told.
+    """
+    rows = await repository.given_back(session, provider, since)
     return {row.currency: row.amount for row in rows}
 
 
 async def list_movements(
     session: AsyncSession, provider: Provider, since: datetime, until: datetime
 ) -> list[NamedMovement]:
+    """Give payments and refunds begun in that time; each payment once more as what may be taken
+    back of it, which may be long after it was begun.
+    """
     rows = await repository.movements(session, provider, since, until)
     return [_movement(row) for row in rows]
 

@@ -12,6 +12,19 @@ _CAPTURED = """
     SELECT id, provider, reference, currency, amount FROM payments
     WHERE organizer_id = :organizer_id AND state IN ('succeeded', 'disputed', 'reversed')
 """
+_DISPUTABLE = """
+    SELECT p.id, p.state, p.currency, p.amount, p.amount - coalesce((
+        SELECT sum(r.amount) FROM refunds AS r
+        WHERE r.organizer_id = p.organizer_id AND r.payment_id = p.id
+          AND r.state = 'succeeded' AND r.paid_from IS NULL), 0)::bigint AS unreturned
+    FROM payments AS p
+    WHERE p.organizer_id = :organizer_id AND p.state IN ('succeeded', 'disputed', 'reversed')
+"""
+_MISMATCHED = """
+    SELECT provider, reference, received_currency, received_amount FROM payments
+    WHERE organizer_id = :organizer_id AND state IN ('mismatched', 'given_back')
+      AND received_amount > 0
+"""
 _REFUNDS = """
     SELECT r.id, r.state, r.amount, p.currency FROM refunds AS r
     JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
@@ -21,13 +34,14 @@ _GIVEN_BACK = """
     SELECT currency, sum(amount)::bigint AS amount FROM (
         SELECT p.currency, r.amount FROM refunds AS r
         JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
-        WHERE p.provider = :provider AND r.state IN ('unknown', 'pending', 'succeeded')
-          AND r.paid_from IS NULL
+        WHERE p.provider = :provider AND r.paid_from IS NULL
+          AND (r.state IN ('unknown', 'pending')
+            OR r.state = 'succeeded' AND r.state_changed_at >= :since)
         UNION ALL
         SELECT p.received_currency, p.received_amount FROM returned_receipts AS r
         JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
         WHERE p.provider = :provider AND p.state = 'given_back' AND r.paid_from = 'provider'
-          AND p.received_amount > 0
+          AND p.received_amount > 0 AND p.state_changed_at >= :since
     ) AS given
     GROUP BY currency
 """
@@ -65,6 +79,20 @@ _MOVEMENTS = """
     JOIN payments AS p ON p.organizer_id = r.organizer_id AND p.id = r.payment_id
     WHERE p.provider = :provider AND r.requested_at BETWEEN :since AND :until
       AND r.paid_from IS NULL
+    UNION ALL
+    SELECT p.organizer_id, p.id, 'payment', 'reversal', p.reference, p.provider_reference,
+           p.currency, p.amount - coalesce((
+               SELECT sum(r.amount) FROM refunds AS r
+               WHERE r.organizer_id = p.organizer_id AND r.payment_id = p.id
+                 AND r.state = 'succeeded' AND r.paid_from IS NULL), 0)::bigint,
+           p.state IN ('disputed', 'reversed') OR EXISTS (
+               SELECT FROM payment_readings AS s
+               WHERE s.organizer_id = p.organizer_id AND s.payment_id = p.id
+                 AND s.refund_id IS NULL AND s.finding = 'disputed'),
+           p.state_changed_at
+    FROM payments AS p
+    WHERE p.provider = :provider AND p.state IN ('succeeded', 'disputed', 'reversed')
+      AND (p.created_at BETWEEN :since AND :until OR p.state_changed_at BETWEEN :since AND :until)
 """
 
 
@@ -72,12 +100,21 @@ async def captured(session: AsyncSession, organizer_id: UUID) -> Sequence[Any]:
     return (await session.execute(text(_CAPTURED), {"organizer_id": organizer_id})).all()
 
 
+async def disputable(session: AsyncSession, organizer_id: UUID) -> Sequence[Any]:
+    return (await session.execute(text(_DISPUTABLE), {"organizer_id": organizer_id})).all()
+
+
+async def mismatched(session: AsyncSession, organizer_id: UUID) -> Sequence[Any]:
+    return (await session.execute(text(_MISMATCHED), {"organizer_id": organizer_id})).all()
+
+
 async def refunds(session: AsyncSession, organizer_id: UUID) -> Sequence[Any]:
     return (await session.execute(text(_REFUNDS), {"organizer_id": organizer_id})).all()
 
 
-async def given_back(session: AsyncSession, provider: str) -> Sequence[Any]:
-    return (await session.execute(text(_GIVEN_BACK), {"provider": provider})).all()
+async def given_back(session: AsyncSession, provider: str, since: datetime) -> Sequence[Any]:
+    values = {"provider": provider, "since": since}
+    return (await session.execute(text(_GIVEN_BACK), values)).all()
 
 
 async def organizers(session: AsyncSession) -> Sequence[UUID]:

@@ -13,14 +13,24 @@ from shared.money import Money
 
 
 class LineKind(StrEnum):
-    """What moved: money from a buyer, back to one, to an organizer, to us, or to the provider."""
+    """What moved: money from a buyer, back to one, to an organizer, to us, or to the provider; what
+    was taken back of a payment against our will is a reversal.
+    """
 
     COLLECTION = "collection"
     REFUND = "refund"
     DISBURSEMENT = "disbursement"
     FEE = "fee"
     SETTLEMENT = "settlement"
+    REVERSAL = "reversal"
     OTHER = "other"
+
+
+class Direction(StrEnum):
+    """Whether our account with the provider had more after a line, or less."""
+
+    CREDIT = "credit"
+    DEBIT = "debit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,8 @@ class StatementLine:
     amount: Money
     fee: Money
     booked_at: datetime
+    direction: Direction | None = None
+    """None where the provider does not tell."""
     other_keys: tuple[str, ...] = field(default=(), compare=False)
     former_key: str = field(default="", compare=False)
 

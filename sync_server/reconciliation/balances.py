@@ -22,7 +22,8 @@ from sync_server.payouts.books import Flying
 from sync_server.reconciliation.ports import BalanceTeller
 from sync_server.reconciliation.rules import CheckName, Item, ItemFinding, Severity
 
-FEES_TOLD_WITHIN: Final = timedelta(days=35)
+EXPLAINED_WITHIN: Final = timedelta(days=35)
+"""A monthly statement has told of a fee or a refund by then, and it explains nothing any more."""
 FEES_PART_MAX: Final = 10
 """No rail keeps more than a tenth of what it pays out."""
 _HOLDING: Final = (AccountKind.PROVIDER_FLOAT, AccountKind.BANK, AccountKind.PROVIDER_CLEARING)
@@ -99,9 +100,9 @@ async def find_differences(session: AsyncSession, told: ToldBalances) -> list[It
     held = await held_with_rails(session)
     items: list[Item] = []
     for each in told.balances:
-        since = told.asked_at - FEES_TOLD_WITHIN
+        since = told.asked_at - EXPLAINED_WITHIN
         flying = await payouts.in_flight(session, each.rail, told.asked_at, since)
-        given_back = await payments.given_back(session, each.rail)
+        given_back = await payments.given_back(session, each.rail, since)
         explained = Explained(flying.get(each.currency, Flying()), given_back.get(each.currency, 0))
         items += balance_agrees(each, held[each.rail][each.currency], explained)
     return items

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.money import Money
 from sync_server.ledger import books, postings
 from sync_server.ledger import service as ledger
+from sync_server.ledger.books import PostedAmount
 from sync_server.ledger.rules import PLATFORM, Account, AccountKind, TransactionKind
 from sync_server.orders import books as orders
 from sync_server.payments import books as payments
@@ -22,6 +23,7 @@ from sync_server.payments.rules import Provider
 from sync_server.payments.statements import StatementLine
 from sync_server.payouts import books as payouts
 from sync_server.reconciliation import repository, rules
+from sync_server.reconciliation.disputes import DisputePostings, disputes_match
 from sync_server.reconciliation.lines import contradictions_said, find_contradictions, line_of
 from sync_server.reconciliation.matching import (
     EDGE,
@@ -48,6 +50,12 @@ class Check:
     find: Gather
 
 
+_OF_RECEIPTS: Final = ((TransactionKind.UNAPPLIED_RECEIPT, AccountKind.PROVIDER_CLEARING),)
+_OF_DISPUTES: Final = (
+    TransactionKind.CHARGEBACK_OPENED,
+    TransactionKind.CHARGEBACK_WON,
+    TransactionKind.CHARGEBACK_LOST,
+)
 _OF_REFUNDS: Final = (
     (TransactionKind.REFUND_REQUESTED, AccountKind.REFUND_IN_TRANSIT),
     (TransactionKind.REFUND_CONFIRMED, AccountKind.REFUND_IN_TRANSIT),
@@ -84,7 +92,9 @@ async def check_pending(session: AsyncSession, _: datetime) -> list[Item]:
 
 
 async def check_postings(session: AsyncSession, _: datetime) -> list[Item]:
-    """Payments against captures, refunds and payouts against what they post."""
+    """Payments against captures, disputes and receipts, refunds and payouts against what they
+    post.
+    """
     organizers = {organizer_id for organizer_id, _, _ in await books.sums_of_books(session)}
     organizers |= {*await payments.list_organizers(session)}
     organizers |= {*await payouts.list_organizers(session)}
@@ -92,25 +102,41 @@ async def check_postings(session: AsyncSession, _: datetime) -> list[Item]:
     for organizer_id in sorted(organizers):
         captured = await payments.expected_captures(session, organizer_id)
         captures = ((TransactionKind.CAPTURE, AccountKind.PROVIDER_CLEARING),)
+        received = await payments.expected_receipts(session, organizer_id)
         refunds = await payments.expected_refunds(session, organizer_id)
         paid_out = await payouts.expected_payouts(session, organizer_id)
         for check, expected, kinds in (
             (CheckName.CAPTURES, captured, captures),
+            (CheckName.CAPTURES, received, _OF_RECEIPTS),
             (CheckName.REFUNDS, refunds, _OF_REFUNDS),
             (CheckName.PAYOUTS, paid_out, _OF_PAYOUTS),
         ):
             posted = await _posted(session, organizer_id, kinds)
             items += rules.postings_match(check, organizer_id, expected, posted)
+        items += await _disputes(session, organizer_id)
     return items
 
 
+async def _disputes(session: AsyncSession, organizer_id: UUID) -> list[Item]:
+    opened, won, lost = [
+        await books.posted_amounts(session, organizer_id, kind, AccountKind.DISPUTE_SUSPENSE)
+        for kind in _OF_DISPUTES
+    ]
+    disputable = await payments.list_disputable(session, organizer_id)
+    return disputes_match(organizer_id, disputable, DisputePostings(opened, won, lost))
+
+
 async def check_orders(session: AsyncSession, _: datetime) -> list[Item]:
-    """Paid orders against captured payments, and their lines against tickets."""
+    """Paid orders against captured payments or what tills took, and their lines against tickets."""
+    organizers = {organizer_id for organizer_id, _, _ in await books.sums_of_books(session)}
     items: list[Item] = []
-    for organizer_id in sorted(await orders.list_organizers(session)):
+    for organizer_id in sorted({*organizers, *await orders.list_organizers(session)}):
         paid = await orders.list_paid(session, organizer_id)
         captured = await payments.captured_payments(session, organizer_id)
         items += paid_orders_have_money(organizer_id, paid, captured)
+        in_cash = await orders.expected_cash_sales(session, organizer_id)
+        taken = await books.cash_taken(session, organizer_id)
+        items += rules.postings_match(CheckName.ORDERS, organizer_id, in_cash, taken)
         sold = await orders.list_sold(session, organizer_id)
         items += tickets_have_orders(
             organizer_id, sold, await tickets.issued(session, organizer_id)
@@ -135,10 +161,13 @@ async def check_statements(session: AsyncSession, now: datetime) -> list[Item]:
     settled = await books.list_posted(
         session, PLATFORM, TransactionKind.SETTLEMENT, AccountKind.BANK
     )
+    filled = await books.list_posted(
+        session, PLATFORM, TransactionKind.FLOAT_TOP_UP, AccountKind.BANK
+    )
     for provider in await list_providers(session):
         lines, movements = await gather_statement(session, provider, now)
         items += contradictions_said(provider, await find_contradictions(session, provider))
-        items += statement_agrees(provider, lines, movements)
+        items += statement_agrees(provider, lines, movements, _filled(provider, filled))
         if provider is Provider.BANK:
             items += settlements_arrived(settled, lines)
         else:
@@ -152,6 +181,13 @@ async def check_statements(session: AsyncSession, now: datetime) -> list[Item]:
         )
         items += fees_not_booked(provider, kept, booked)
     return items
+
+
+def _filled(provider: Provider, filled: Sequence[PostedAmount]) -> list[PostedAmount]:
+    """What left our bank filled some provider's float, and came there."""
+    if provider is Provider.BANK:
+        return list(filled)
+    return [each for each in filled if each.key.startswith(f"float_top_up:{provider}:")]
 
 
 async def list_providers(session: AsyncSession) -> list[Provider]:

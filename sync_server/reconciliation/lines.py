@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.money import Money
 from sync_server.payments.providers.amounts import to_major
 from sync_server.payments.rules import Provider
-from sync_server.payments.statements import KnownLines, LineKind, StatementLine
+from sync_server.payments.statements import Direction, KnownLines, LineKind, StatementLine
 from sync_server.reconciliation import repository
 from sync_server.reconciliation.models import StoredLine
 from sync_server.reconciliation.rules import CheckName, Item, ItemFinding
@@ -106,6 +106,7 @@ def line_of(row: StoredLine) -> StatementLine:
         amount=Money(row.amount, row.currency),
         fee=Money(row.fee, row.currency),
         booked_at=row.booked_at,
+        direction=None if row.direction is None else Direction(row.direction),
         other_keys=tuple(row.other_keys or ()),
     )
 
@@ -121,6 +122,7 @@ def _values(new: NewLine) -> dict[str, Any]:
         "amount": line.amount.minor_units,
         "fee": line.fee.minor_units,
         "booked_at": line.booked_at,
+        "direction": line.direction,
         "other_keys": list(line.other_keys),
         "differs_from": new.differs_from,
     }
@@ -131,8 +133,8 @@ def _content(line: StatementLine) -> tuple[object, ...]:
 
 
 def _is_contradicted(kept: StatementLine, line: StatementLine) -> bool:
-    """Another time is another way to write it. The keys of a bank's lines hold what they moved, and
-    its notices say less than its statements: they have other keys or a former one.
+    """Another time is another way to write it. A bank's lines have a former key: theirs hold what
+    they moved, and its notices say less than its statements.
     """
     if line.former_key:
         return False

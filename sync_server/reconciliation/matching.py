@@ -7,13 +7,18 @@ from typing import Final
 from uuid import UUID
 
 from shared.money import Money
+from sync_server.ledger.books import PostedAmount
 from sync_server.payments.books import MovementSort
-from sync_server.payments.statements import LineKind, StatementLine
+from sync_server.payments.statements import Direction, LineKind, StatementLine
 from sync_server.reconciliation.rules import CheckName, Item, ItemFinding, Severity
 
 EDGE: Final = timedelta(hours=26)
 """A day and its time zone: near the ends of a statement a movement may be on the next one."""
 MATCHED_KINDS: Final = (LineKind.COLLECTION, LineKind.REFUND, LineKind.DISBURSEMENT)
+_SOUGHT_KINDS: Final = (*MATCHED_KINDS, LineKind.REVERSAL)
+_TAKING_KINDS: Final = (LineKind.REFUND, LineKind.DISBURSEMENT, LineKind.REVERSAL)
+TRANSFERRED_WITHIN: Final = timedelta(days=7)
+"""So long a transfer of our own may be on its way, and so late somebody may tell of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +43,53 @@ class Movement:
 
 
 def statement_agrees(
-    provider: str, lines: Sequence[StatementLine], movements: Sequence[Movement]
+    provider: str,
+    lines: Sequence[StatementLine],
+    movements: Sequence[Movement],
+    transfers: Sequence[PostedAmount] = (),
 ) -> list[Item]:
     """Find each line's movement and each movement's line; what is only on one side, or differs, is
-    a drift. Movements near the ends of what the lines cover are not missed yet.
+    a drift. Movements near the ends of what the lines cover are not missed yet. Of lines that are
+    of no kind, `transfers` between our own accounts explain one each.
     """
     if not lines:
         return []
     by_name = named(movements)
     items: list[Item] = []
     seen: set[int] = set()
+    items += _unexplained(provider, lines, by_name, transfers)
     for line in lines:
-        if line.kind not in MATCHED_KINDS:
+        if line.kind not in _SOUGHT_KINDS:
             continue
         movement = movement_of(line, by_name)
         if movement is None:
+            if _came_back(line, by_name):
+                continue
             items.append(_item(ItemFinding.ONLY_AT_PROVIDER, provider, line, None))
             continue
         if id(movement) in seen:
             items.append(_item(ItemFinding.TWICE_AT_PROVIDER, provider, line, movement))
         seen.add(id(movement))
         items += _differences(provider, line, movement)
-    kinds = {line.kind for line in lines}
+    return [*items, *_missed(provider, lines, movements, seen)]
+
+
+def _missed(
+    provider: str, lines: Sequence[StatementLine], movements: Sequence[Movement], seen: set[int]
+) -> list[Item]:
+    """What we hold that moved while the statement has others of its kind and not this. When a bank
+    takes a disputed payment is its own affair.
+    """
+    kinds = {line.kind for line in lines} - {LineKind.REVERSAL}
     first, last = min(each.booked_at for each in lines), max(each.booked_at for each in lines)
-    for movement in movements:
-        is_covered = first + EDGE <= movement.moved_at <= last - EDGE
-        is_missed = movement.is_done and movement.kind in kinds and id(movement) not in seen
-        if is_covered and is_missed:
-            items.append(_missing(provider, movement))
-    return items
+    return [
+        _missing(provider, movement)
+        for movement in movements
+        if first + EDGE <= movement.moved_at <= last - EDGE
+        and movement.is_done
+        and movement.kind in kinds
+        and id(movement) not in seen
+    ]
 
 
 def fees_not_booked(
@@ -105,6 +128,50 @@ def movement_of(
     names = (name for name in (line.provider_reference, line.reference) if name)
     found = (by_name.get((line.kind, name.casefold())) for name in names)
     return next((movement for movement in found if movement is not None), None)
+
+
+def _unexplained(
+    provider: str,
+    lines: Sequence[StatementLine],
+    by_name: Mapping[tuple[LineKind, str], Movement],
+    transfers: Sequence[PostedAmount],
+) -> list[Item]:
+    """Say every line of no kind that names nothing of ours and is no transfer between our own
+    accounts; one that took money from us is a drift.
+    """
+    left = sorted(transfers, key=lambda each: each.occurred_at)
+    items = []
+    for line in lines:
+        if line.kind is not LineKind.OTHER or line.amount.minor_units == 0:
+            continue
+        if _is_named(line, by_name):
+            continue
+        transfer = next((each for each in left if _is_transfer(line, each)), None)
+        if transfer is not None:
+            left.remove(transfer)
+            continue
+        severity = Severity.DRIFT if line.direction is Direction.DEBIT else Severity.NOTE
+        item = _item(ItemFinding.ONLY_AT_PROVIDER, provider, line, None)
+        items.append(replace(item, severity=severity))
+    return items
+
+
+def _is_named(line: StatementLine, by_name: Mapping[tuple[LineKind, str], Movement]) -> bool:
+    """Whether it names what it may be of: only what we hold that left explains a debit."""
+    kinds = _TAKING_KINDS if line.direction is Direction.DEBIT else tuple(LineKind)
+    found = [movement_of(replace(line, kind=kind), by_name) for kind in kinds]
+    return any(each is not None and (each.is_done or kinds != _TAKING_KINDS) for each in found)
+
+
+def _came_back(line: StatementLine, by_name: Mapping[tuple[LineKind, str], Movement]) -> bool:
+    """Whether what is reversed is a payout or a refund of ours, and so came to us."""
+    is_ours = line.kind is LineKind.REVERSAL and line.direction is not Direction.DEBIT
+    return is_ours and _is_named(line, by_name)
+
+
+def _is_transfer(line: StatementLine, posted: PostedAmount) -> bool:
+    distance = abs(line.booked_at - posted.occurred_at)
+    return line.amount == posted.amount and distance <= TRANSFERRED_WITHIN
 
 
 def _differences(provider: str, line: StatementLine, movement: Movement) -> list[Item]:

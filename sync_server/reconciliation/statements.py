@@ -18,7 +18,7 @@ from sync_server.payments.providers.bank.documents import Unreadable
 from sync_server.payments.providers.bank.lines import statement_lines
 from sync_server.payments.providers.bank.statements import read_bank_file
 from sync_server.payments.rules import Provider
-from sync_server.payments.statements import LineKind, StatementLine
+from sync_server.payments.statements import Direction, LineKind, StatementLine
 from sync_server.reconciliation.errors import StatementUnreadableError
 
 FILE_BYTES_MAX: Final = 64 << 20
@@ -65,6 +65,7 @@ FORMATS: Final[Mapping[Provider, CsvFormat]] = {
             "debit": LineKind.COLLECTION,
             "transfer": LineKind.DISBURSEMENT,
             "refund": LineKind.REFUND,
+            "reversal": LineKind.REVERSAL,
             "settlement": LineKind.SETTLEMENT,
         },
         fees=("Fee",),
@@ -84,6 +85,7 @@ FORMATS: Final[Mapping[Provider, CsvFormat]] = {
             "merchpay": LineKind.COLLECTION,
             "disbursement": LineKind.DISBURSEMENT,
             "refund": LineKind.REFUND,
+            "reversal": LineKind.REVERSAL,
             "settlement": LineKind.SETTLEMENT,
         },
         fees=("Service Charge",),
@@ -103,6 +105,8 @@ FORMATS: Final[Mapping[Provider, CsvFormat]] = {
             "transaction": LineKind.COLLECTION,
             "transfer": LineKind.DISBURSEMENT,
             "refund": LineKind.REFUND,
+            "chargeback": LineKind.REVERSAL,
+            "reversal": LineKind.REVERSAL,
             "settlement": LineKind.SETTLEMENT,
         },
         fees=("app_fee", "merchant_fee"),
@@ -121,6 +125,8 @@ FORMATS: Final[Mapping[Provider, CsvFormat]] = {
             "": LineKind.COLLECTION,
             "payment": LineKind.COLLECTION,
             "refund": LineKind.REFUND,
+            "chargeback": LineKind.REVERSAL,
+            "reversal": LineKind.REVERSAL,
             "settlement": LineKind.SETTLEMENT,
         },
         fees=("Commission",),
@@ -161,6 +167,21 @@ def _dictionaries(content: bytes) -> Iterator[dict[str, str | None]]:
         yield row
 
 
+def _direction(kind: LineKind, *, is_negative: bool) -> Direction | None:
+    """Some providers write what leaves as less than nothing and some do not, so a sign alone tells
+    only that it left. What came of a payment came; what is reversed may be a payout as well.
+    """
+    if is_negative:
+        return Direction.DEBIT
+    match kind:
+        case LineKind.COLLECTION:
+            return Direction.CREDIT
+        case LineKind.REVERSAL | LineKind.OTHER:
+            return None
+        case _:
+            return Direction.DEBIT
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     """A row with its number in the file; headers are compared without their case."""
@@ -176,10 +197,14 @@ class _Row:
         if self.cell(layout.status).casefold() not in layout.done:
             return None
         currency = self.cell(layout.currency).upper()
-        amount = from_major(self.cell(layout.amount).lstrip("-"), currency)
-        if amount is None:
+        written = self.cell(layout.amount)
+        amount = from_major(written.removeprefix("-"), currency)
+        if amount is None or amount.minor_units < 0:
             raise self._unreadable(layout.amount)
         kind = layout.kinds.get(self.cell(layout.kind).casefold(), LineKind.OTHER)
+        is_negative = written.startswith("-")
+        if kind is LineKind.COLLECTION and is_negative:
+            kind = LineKind.REVERSAL
         return StatementLine(
             key=f"{kind}:{self.cell(layout.key)}",
             kind=kind,
@@ -188,6 +213,7 @@ class _Row:
             amount=amount,
             fee=sum((self._fee(column, currency) for column in layout.fees), Money(0, currency)),
             booked_at=self._moment(layout.booked_at),
+            direction=_direction(kind, is_negative=is_negative),
         )
 
     def cell(self, column: str) -> str:

@@ -116,8 +116,9 @@ async def record_freeze(session: AsyncSession, freeze: dict[str, Any]) -> None:
     )
 
 
-async def all_ids(session: AsyncSession, organizer_id: UUID) -> Sequence[Any]:
-    query = select(Ticket.event_id, Ticket.id).where(Ticket.organizer_id == organizer_id)
+async def all_states(session: AsyncSession, organizer_id: UUID) -> Sequence[Any]:
+    states = (Ticket.event_id, Ticket.id, Ticket.status, Ticket.status_reason)
+    query = select(*states).where(Ticket.organizer_id == organizer_id)
     return (await session.execute(query)).all()
 
 

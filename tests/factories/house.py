@@ -40,9 +40,9 @@ HEADER = "Id,External id,Date,Status,Type,Amount,Currency,Fee\n"
 def a_statement(clock_ms: int, *rows: str) -> bytes:
     """Rows of today, between two that make the statement reach a week to both sides."""
     now = instant(clock_ms)
-    dated = [(now - timedelta(days=7), "E1,,{},Successful,Adjustment,1,UGX,0")]
+    dated = [(now - timedelta(days=7), "E1,,{},Successful,Adjustment,0,UGX,0")]
     dated += [(now, row) for row in rows]
-    dated += [(now + timedelta(days=7), "E2,,{},Successful,Adjustment,1,UGX,0")]
+    dated += [(now + timedelta(days=7), "E2,,{},Successful,Adjustment,0,UGX,0")]
     lines = (row.format(moment.strftime("%Y-%m-%dT%H:%M:%SZ")) for moment, row in dated)
     return (HEADER + "".join(f"{line}\n" for line in lines)).encode()
 

@@ -11,11 +11,13 @@ from sync_server.payments.rules import Provider
 from sync_server.reconciliation import service
 from sync_server.reconciliation.rules import ItemFinding
 from sync_server.reconciliation.statements import read_statement
+from sync_server.reconciliation.transfers import book_top_up, transfer_of
 from sync_server.sandboxes.bank_files import Booking, Day, notification, statement
-from tests.factories.house import HEADER, House, a_statement
+from tests.factories.house import HEADER, House, a_statement, change
 from tests.factories.payments import reference_of
 
 F = ItemFinding
+PAID_AND_LOST = (("T1", 100_000), ("T7", -100_000))
 
 
 async def _take_in(house: House, name: str, content: bytes, rail: Provider = Provider.MTN) -> int:
@@ -85,3 +87,31 @@ async def test_a_line_that_was_kept_under_its_former_key_is_not_kept_again(house
     before = "UPDATE statement_lines SET line_key = :key, other_keys = NULL"
     await house.superuser.execute(text(before), {"key": line.former_key})
     assert await _take_in(house, "2", notification("NT2", "9", booked, at), Provider.BANK) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "found"), [("succeeded", [F.STATE_DIFFERS]), ("disputed", []), ("reversed", [])]
+)
+async def test_what_a_provider_took_back_of_a_payment_is_held_against_its_state(
+    house: House, state: str, found: list[ItemFinding]
+) -> None:
+    named = await reference_of(house.services, house.payment)
+    await change(house.services, "payments", f"state = '{state}'")
+    rows = [
+        f"{key},{named},{{}},Successful,Payment,{amount},UGX,0" for key, amount in PAID_AND_LOST
+    ]
+    await _take_in(house, "may.csv", a_statement(house.services.clock.now_ms(), *rows))
+    assert [item.finding for item in await house.drifted()] == found
+
+
+async def test_a_debit_that_nobody_knows_is_a_drift_and_a_filled_float_explains_one(
+    house: House,
+) -> None:
+    at = instant(house.services.clock.now_ms())
+    away = Booking("SB1", Decimal(900_000), "UGX", is_credit=False, on=at.date())
+    day = Day("ST1", 1, "9", "UGX", Decimal(0), [away])
+    await _take_in(house, "st1.xml", statement(day, at), Provider.BANK)
+    (item,) = await house.drifted()
+    assert (item.finding, item.found) == (F.ONLY_AT_PROVIDER, 900_000)
+    await book_top_up(house.services, transfer_of("mtn", "900000", "UGX", "FT1"))
+    assert await house.drifted() == []

@@ -34,6 +34,7 @@ from sync_server.payments.providers.bank.reports import TransferStatus, statuses
 OPENING: Final = "OPBD"
 CLOSING: Final = "CLBD"
 _BOOKED: Final = "BOOK"
+_CHARGES: Final = frozenset({"CHRG", "COMM", "FEES"})
 
 
 class Side(StrEnum):
@@ -81,6 +82,8 @@ class Entry:
     """What the bank calls it, whether that names it or only counts."""
     charges: Money | None
     details: tuple[EntryDetail, ...]
+    is_charge: bool = False
+    """Whether the bank says that it took this for itself."""
 
     @property
     def signed(self) -> Money:
@@ -132,6 +135,7 @@ class BankMovement:
     payment_reference: str
     return_reason: str
     charges: Money | None
+    is_charge: bool = field(default=False, compare=False)
     other_keys: tuple[str, ...] = field(default=(), compare=False)
     former_key: str = field(default="", compare=False)
 
@@ -221,6 +225,7 @@ def _movement(account: str, entry: Entry, number: int, keys: LineKeys) -> BankMo
         payment_reference=detail.payment_reference,
         return_reason=detail.return_reason,
         charges=_charges_of(entry, number),
+        is_charge=entry.is_charge and entry.side is Side.DEBIT,
         other_keys=keys.others,
         former_key=keys.former,
     )
@@ -277,6 +282,7 @@ def _entry(element: Element) -> Entry:
         told_reference=own or counted,
         charges=told,
         details=_details(element, amount, told),
+        is_charge=text_of(element, "BkTxCd/Domn/Fmly/SubFmlyCd") in _CHARGES,
     )
 
 

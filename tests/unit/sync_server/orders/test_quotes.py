@@ -1,3 +1,4 @@
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -44,6 +45,21 @@ def quoted(prices: list[int], rules: list[FeeRule], discount: int = 0) -> Quote:
     return made
 
 
+_RULES = st.lists(
+    st.builds(
+        FeeRule,
+        id=st.uuids(),
+        version=st.integers(1, 9),
+        kind=st.sampled_from(FeeKind),
+        bearer=st.sampled_from(Bearer),
+        basis_points=st.integers(0, 3_000),
+        fixed_minor_units=st.integers(0, 2_000),
+        cap_minor_units=st.none() | st.integers(0, 5_000),
+    ),
+    max_size=6,
+)
+
+
 @pytest.mark.parametrize(
     ("prices", "rules", "total", "organizer", "fee", "tax"),
     [
@@ -85,6 +101,24 @@ def test_a_discount_lowers_what_fees_are_asked_of() -> None:
     assert made.sum_of(K.PLATFORM_FEE) == ugx(4_500)
 
 
+def test_two_charges_that_are_all_of_a_tiny_price_take_no_more_of_a_ticket_than_it_costs() -> None:
+    within = [rule(kind, B.ORGANIZER, 0, 1, 1) for kind in (K.PLATFORM_FEE, K.TAX_ON_TICKETS)]
+    made = quoted([1, 1], within)
+    assert [ticket.organizer for ticket in made.tickets] == [ugx(0), ugx(0)]
+    assert [ticket.total for ticket in made.tickets] == [ugx(1), ugx(1)]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=6), _RULES)
+def test_no_ticket_leaves_its_organizer_less_than_nothing(
+    prices: list[int], rules: list[FeeRule]
+) -> None:
+    tiny = [replace(each, fixed_minor_units=1, bearer=B.ORGANIZER) for each in rules]
+    made = quote(tickets(*prices), ugx(0), tiny)
+    shares = made.tickets if isinstance(made, Quote) else ()
+    assert all(ticket.organizer.minor_units >= 0 for ticket in shares)
+    assert made is QuoteFault.FEES_EXCEED_PRICE or len(shares) == len(prices)
+
+
 def test_a_quote_says_which_version_of_which_rule_made_what() -> None:
     made = quoted([100_000], [FeeRule(_RULE, 7, K.PLATFORM_FEE, B.BUYER, 100)])
     (charge,) = made.charges
@@ -113,21 +147,6 @@ def test_why_there_is_no_quote(
     assert quote(ordered, discount, rules) is fault
 
 
-_RULES = st.lists(
-    st.builds(
-        FeeRule,
-        id=st.uuids(),
-        version=st.integers(1, 9),
-        kind=st.sampled_from(FeeKind),
-        bearer=st.sampled_from(Bearer),
-        basis_points=st.integers(0, 3_000),
-        fixed_minor_units=st.integers(0, 2_000),
-        cap_minor_units=st.none() | st.integers(0, 5_000),
-    ),
-    max_size=6,
-)
-
-
 @given(st.lists(st.integers(0, 500_000), min_size=1, max_size=12), _RULES, st.integers(0, 100))
 def test_the_parts_always_sum_to_the_whole(
     prices: list[int], rules: list[FeeRule], percent_off: int
@@ -141,6 +160,7 @@ def test_the_parts_always_sum_to_the_whole(
         assert item.price == ugx(sum(prices) - discount)
         assert item.total == sum(on_top, item.price)
         assert item.organizer + sum(within, ugx(0)) == item.price
+        assert all(ticket.organizer.minor_units >= 0 for ticket in item.tickets)
         for kind in FeeKind:
             shared = (getattr(ticket, kind) for ticket in item.tickets)
             assert sum(shared, ugx(0)) == item.sum_of(kind)

@@ -4,14 +4,15 @@ from uuid import UUID
 import pytest
 
 from shared.money import Money
+from sync_server.ledger.books import PostedAmount
 from sync_server.payments.books import MovementSort
-from sync_server.payments.statements import LineKind, StatementLine
+from sync_server.payments.statements import Direction, LineKind, StatementLine
 from sync_server.reconciliation.matching import Movement, fees_not_booked, statement_agrees
 from sync_server.reconciliation.rules import ItemFinding, Severity
 
 WHO = UUID(int=7)
 NOON = datetime(2026, 12, 10, 12, tzinfo=UTC)
-K, F = LineKind, ItemFinding
+K, F, S = LineKind, ItemFinding, Severity
 BEFORE = StatementLine(
     "old", K.SETTLEMENT, None, None, Money(1, "UGX"), Money(0, "UGX"), NOON - timedelta(days=5)
 )
@@ -28,10 +29,10 @@ def _line(
     kind: LineKind = K.COLLECTION,
     key: str = "1",
     fee: int = 0,
+    direction: Direction | None = None,
 ) -> StatementLine:
-    return StatementLine(
-        key, kind, reference, theirs, Money(amount, currency), Money(fee, currency), NOON
-    )
+    money, kept = Money(amount, currency), Money(fee, currency)
+    return StatementLine(key, kind, reference, theirs, money, kept, NOON, direction)
 
 
 def _movement(
@@ -97,6 +98,51 @@ def test_lines_and_movements(
     found = statement_agrees("mtn", [BEFORE, *lines, AFTER], movements)
     assert [item.finding for item in found] == findings
     assert {item.severity for item in found} <= {Severity.DRIFT}
+
+
+@pytest.mark.parametrize(
+    ("line", "movements", "severities"),
+    [
+        # What nobody knows is said, and what it took from us is a drift.
+        (_line(kind=K.OTHER), [], [S.NOTE]),
+        (_line(kind=K.OTHER, direction=Direction.CREDIT), [], [S.NOTE]),
+        (_line(kind=K.OTHER, amount=0, direction=Direction.DEBIT), [], []),
+        (_line(kind=K.OTHER, direction=Direction.DEBIT), [], [S.DRIFT]),
+        (_line(kind=K.OTHER, direction=Direction.DEBIT), [_movement()], [S.DRIFT]),
+        (_line(kind=K.OTHER, direction=Direction.CREDIT), [_movement(kind=K.DISBURSEMENT)], []),
+        (_line(kind=K.OTHER, direction=Direction.DEBIT), [_movement(kind=K.REVERSAL)], []),
+        (
+            _line(kind=K.OTHER, direction=Direction.DEBIT),
+            [_movement(kind=K.REVERSAL, is_done=False)],
+            [S.DRIFT],
+        ),
+        # A payment that we hold was taken back, one that we do not, and nobody's.
+        (_line(kind=K.REVERSAL), [_movement(), _movement(kind=K.REVERSAL)], []),
+        (_line(kind=K.REVERSAL), [_movement(kind=K.REVERSAL, is_done=False)], [S.DRIFT]),
+        (_line(kind=K.REVERSAL, amount=99), [_movement(kind=K.REVERSAL)], [S.DRIFT]),
+        (_line(kind=K.REVERSAL), [], [S.DRIFT]),
+        # A payout was reversed, and came back.
+        (_line(kind=K.REVERSAL), [_movement(kind=K.DISBURSEMENT, is_done=False)], []),
+        (_line(kind=K.REVERSAL), [_movement(kind=K.REVERSAL), _movement(("P9",), K.REVERSAL)], []),
+    ],
+)
+def test_what_is_of_no_kind_and_what_was_taken_back(
+    line: StatementLine, movements: list[Movement], severities: list[Severity]
+) -> None:
+    found = statement_agrees("mtn", [BEFORE, line, AFTER], movements)
+    assert [item.severity for item in found] == severities
+
+
+@pytest.mark.parametrize(
+    ("days", "amount", "unexplained"), [(0, 100, 1), (7, 100, 1), (8, 100, 2), (0, 99, 2)]
+)
+def test_a_transfer_between_our_accounts_explains_one_line(
+    days: int, amount: int, unexplained: int
+) -> None:
+    posted = PostedAmount("float_top_up:mtn:A", Money(amount, "UGX"), NOON + timedelta(days=days))
+    lines = [_line(None, key, kind=K.OTHER, key=key, direction=Direction.DEBIT) for key in "ab"]
+    found = statement_agrees("bank", lines, [], [posted])
+    assert [item.severity for item in found] == [S.DRIFT] * unexplained
 
 
 @pytest.mark.parametrize(

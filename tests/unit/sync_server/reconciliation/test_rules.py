@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.admission.facts import TicketStatus
 from shared.money import Money
-from sync_server.orders.books import PaidOrderFacts, SoldTicket
+from sync_server.orders.books import LineState, PaidOrderFacts, SoldTicket
+from sync_server.orders.fulfilment import REFUND_FAILED, REFUND_UNDER_WAY, REFUNDED, REVERSED
 from sync_server.reconciliation.orders import paid_orders_have_money, tickets_have_orders
 from sync_server.reconciliation.rules import (
     BookSum,
@@ -24,6 +26,7 @@ from sync_server.reconciliation.rules import (
     drifts,
     postings_match,
 )
+from sync_server.tickets.books import IssuedTicket
 
 WHO = UUID(int=7)
 NOW = datetime(2026, 12, 31, tzinfo=UTC)
@@ -156,6 +159,52 @@ def test_a_paid_order_has_its_money(
 def test_each_line_of_a_paid_order_has_a_ticket_of_its_own(
     tickets: list[int | None], finding: list[ItemFinding]
 ) -> None:
-    lines = [SoldTicket(WHO, UUID(int=1), number, ticket) for number, ticket in enumerate(tickets)]
-    issued = {(WHO, 1), (WHO, 2)}
+    lines = [_sold(number, ticket) for number, ticket in enumerate(tickets)]
+    issued = {(WHO, 1): NEW, (WHO, 2): NEW}
     assert [item.finding for item in tickets_have_orders(WHO, lines, issued)] == finding
+
+
+V, B, R = TicketStatus.VALID, TicketStatus.BLOCKED, TicketStatus.REFUNDED
+T, X = TicketStatus.PAYMENT_REVERSED, TicketStatus.REVOKED
+NEW = IssuedTicket(V, None)
+BY_HAND = "lost"
+
+
+def _sold(number: int, ticket: int | None, state: LineState = LineState.SOLD) -> SoldTicket:
+    return SoldTicket(WHO, UUID(int=1), number, ticket, state)
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "reason", "finding"),
+    [
+        (LineState.SOLD, V, None, []),
+        (LineState.SOLD, V, REFUND_FAILED, []),
+        (LineState.SOLD, B, BY_HAND, []),
+        (LineState.SOLD, X, BY_HAND, []),
+        (LineState.SOLD, B, REFUND_UNDER_WAY, [F.STATE_DIFFERS]),
+        (LineState.SOLD, R, None, [F.STATE_DIFFERS]),
+        (LineState.SOLD, T, REVERSED, [F.STATE_DIFFERS]),
+        (LineState.REFUND_UNDER_WAY, B, REFUND_UNDER_WAY, []),
+        (LineState.REFUND_UNDER_WAY, X, BY_HAND, []),
+        (LineState.REFUND_UNDER_WAY, V, BY_HAND, []),
+        (LineState.REFUND_UNDER_WAY, V, None, [F.STATE_DIFFERS]),
+        (LineState.RETURNED, R, REFUNDED, []),
+        (LineState.RETURNED, V, REFUNDED, [F.STATE_DIFFERS]),
+        # It was revoked before, and would have been refunded all the same.
+        (LineState.RETURNED, X, BY_HAND, [F.STATE_DIFFERS]),
+        (LineState.RETURNED, T, BY_HAND, []),
+        (LineState.REVERSED, T, REVERSED, []),
+        (LineState.REVERSED, R, REFUNDED, []),
+        (LineState.REVERSED, V, BY_HAND, []),
+        (LineState.REVERSED, X, BY_HAND, []),
+        (LineState.REVERSED, V, None, [F.STATE_DIFFERS]),
+        (LineState.REVERSED, V, REVERSED, [F.STATE_DIFFERS]),
+        (LineState.NOT_SOLD, V, None, [F.ONLY_IN_BOOKS]),
+    ],
+)
+def test_a_ticket_has_a_state_that_fits_its_line(
+    state: LineState, status: TicketStatus, reason: str | None, finding: list[ItemFinding]
+) -> None:
+    issued = {(WHO, 1): IssuedTicket(status, reason)}
+    found = tickets_have_orders(WHO, [_sold(1, 1, state)], issued)
+    assert [item.finding for item in found] == finding

@@ -11,7 +11,7 @@ from shared.money import Money
 from sync_server.payments.providers.bank.references import payment_reference
 from sync_server.payments.providers.bank.transfers import end_to_end_id
 from sync_server.payments.rules import Provider
-from sync_server.payments.statements import LineKind, StatementLine
+from sync_server.payments.statements import Direction, LineKind, StatementLine
 from sync_server.reconciliation.errors import StatementUnreadableError
 from sync_server.reconciliation.statements import FORMATS, read_statement
 from sync_server.sandboxes.bank_files import Booking, notification
@@ -46,7 +46,8 @@ Confirmation Code,Merchant Reference,Date,Payment Method,Currency,Amount,Commiss
 
 def _line(kind: LineKind, reference: str, theirs: str, amount: Money, fee: int) -> StatementLine:
     fees = Money(fee, amount.currency)
-    return StatementLine(f"{kind}:{theirs}", kind, reference, theirs, amount, fees, TEN)
+    moved = Direction.CREDIT if kind is K.COLLECTION else Direction.DEBIT
+    return StatementLine(f"{kind}:{theirs}", kind, reference, theirs, amount, fees, TEN, moved)
 
 
 def _ugx(amount: int) -> Money:
@@ -98,6 +99,7 @@ def test_what_a_provider_exports(
         (("50,000", "0.5"), "line 2: column 'Amount'"),
         (("2026-12-01 10:00:00", "yesterday"), "line 2: column 'Date'"),
         (("Currency", "Money"), "line 2: column 'Currency'"),
+        (('"50,000"', "--50000"), "line 2: column 'Amount'"),
         ((",UGX,500", ",GBP,500"), "line 2: column 'Amount'"),
         ((",UGX,500", ",UGX,much"), "line 2: column 'Fee'"),
     ],
@@ -106,6 +108,53 @@ def test_what_cannot_be_read_is_named_and_not_repeated(change: tuple[str, str], 
     with pytest.raises(StatementUnreadableError, match=told) as refused:
         read_statement(P.MTN, MTN.replace(*change).encode())
     assert "256772123456" not in str(refused.value)
+
+
+IN, OUT = Direction.CREDIT, Direction.DEBIT
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind", "amount", "read"),
+    [
+        (P.MTN, "Payment", "5000", (K.COLLECTION, IN)),
+        (P.MTN, "Payment", "-5000", (K.REVERSAL, OUT)),
+        (P.MTN, "Debit", "-5,000", (K.REVERSAL, OUT)),
+        (P.MTN, "Reversal", "-5000", (K.REVERSAL, OUT)),
+        # It may as well be a payout that came back.
+        (P.MTN, "Reversal", "5000", (K.REVERSAL, None)),
+        (P.MTN, "Transfer", "-5000", (K.DISBURSEMENT, OUT)),
+        (P.MTN, "Transfer", "5000", (K.DISBURSEMENT, OUT)),
+        (P.MTN, "Refund", "-5000", (K.REFUND, OUT)),
+        (P.MTN, "Settlement", "-5000", (K.SETTLEMENT, OUT)),
+        (P.MTN, "Adjustment", "-5000", (K.OTHER, OUT)),
+        (P.MTN, "Adjustment", "5000", (K.OTHER, None)),
+        (P.AIRTEL, "Reversal", "-5000", (K.REVERSAL, OUT)),
+        (P.AIRTEL, "MerchPay", "-5000", (K.REVERSAL, OUT)),
+        (P.FLUTTERWAVE, "chargeback", "5000", (K.REVERSAL, None)),
+        (P.FLUTTERWAVE, "", "-5000", (K.REVERSAL, OUT)),
+        (P.PESAPAL, "Chargeback", "-5000", (K.REVERSAL, OUT)),
+        (P.PESAPAL, "", "-5000", (K.REVERSAL, OUT)),
+    ],
+)
+def test_a_minus_sign_says_that_money_left(
+    provider: Provider, kind: str, amount: str, read: tuple[LineKind, Direction | None]
+) -> None:
+    layout = FORMATS[provider]
+    cells = {
+        layout.key: "77",
+        layout.amount: amount,
+        layout.currency: "UGX",
+        layout.booked_at: "2026-12-01 10:00:00",
+        layout.status: min(layout.done),
+        layout.kind: kind,
+    }
+    sheet = io.StringIO()
+    rows = csv.DictWriter(sheet, list(cells))
+    rows.writeheader()
+    rows.writerow(cells)
+    (line,) = read_statement(provider, sheet.getvalue().encode())
+    assert (line.kind, line.direction) == read
+    assert line.amount == _ugx(5_000)
 
 
 def test_what_is_no_text_is_no_statement() -> None:
