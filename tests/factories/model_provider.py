@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from shared.money import Money
 from sync_server.payments.ports import (
@@ -26,6 +26,8 @@ from sync_server.payments.ports import (
     Unknown,
 )
 from sync_server.payments.rules import Finding, Provider, Reading
+
+_WITH_PAGES: Final = frozenset({Provider.FLUTTERWAVE, Provider.PESAPAL})
 
 
 class Mishap(StrEnum):
@@ -83,7 +85,10 @@ class ModelProvider:
     """How often money left for an organizer, by the number of the payout."""
 
     async def collect(self, request: CollectionRequest) -> Answer:
-        return await self._take(Moved(request.reference, Kind.COLLECTION, request.amount))
+        answer = await self._take(Moved(request.reference, Kind.COLLECTION, request.amount))
+        has_page = self.provider in _WITH_PAGES and isinstance(answer, Accepted)
+        page = f"https://pay.example.org/{request.reference}"
+        return Accepted(redirect_url=page) if has_page else answer
 
     async def read_collection(self, reference: CollectionReference) -> Reading:
         return await self._read(reference.reference)

@@ -33,6 +33,14 @@ _LINES = """
 """
 _VALID = "SELECT id FROM tickets WHERE organizer_id = :organizer_id AND status = 'valid'"
 _OFFERS = "SELECT event_id, quantity, taken FROM ticket_offers WHERE organizer_id = :organizer_id"
+_CODES = """
+    SELECT p.uses, p.uses_max, count(o.id) AS orders
+    FROM promo_codes AS p
+    LEFT JOIN orders AS o ON o.organizer_id = p.organizer_id AND o.promo_code_id = p.id
+        AND o.state IN ('held', 'paid', 'reversed')
+    WHERE p.organizer_id = :organizer_id
+    GROUP BY p.organizer_id, p.id
+"""
 _BALANCES = """
     SELECT account, currency, sum(amount)::bigint AS balance FROM finance_entries
     WHERE organizer_id = :organizer_id GROUP BY account, currency
@@ -52,7 +60,7 @@ async def require_truth(market: Market) -> None:
     async with market.services.database.reading(WORKER) as session:
         rows = {
             query: await _rows(session, market, query)
-            for query in (_PAYMENTS, _REFUNDS, _PAYOUTS, _LINES, _OFFERS, _BALANCES)
+            for query in (_PAYMENTS, _REFUNDS, _PAYOUTS, _LINES, _OFFERS, _CODES, _BALANCES)
         }
         valid = len(await _rows(session, market, _VALID))
         drift = await ledger.find_drift(session)
@@ -61,6 +69,7 @@ async def require_truth(market: Market) -> None:
     _require_one_capture(rows[_LINES], rows[_PAYMENTS], rows[_REFUNDS])
     _require_tickets(rows[_LINES], valid)
     _require_nothing_oversold(rows[_LINES], rows[_OFFERS])
+    _require_no_code_overused(rows[_CODES])
     for model in market.providers.values():
         assert all(times == 1 for times in model.sent.values()), model.sent
         if not _untold(model, rows):
@@ -142,6 +151,11 @@ def _require_nothing_oversold(lines: Sequence[Any], offers: Sequence[Any]) -> No
     taken = Counter({row.event_id: row.taken for row in offers})
     assert taken == held
     assert all(count <= QUANTITY for count in taken.values())
+
+
+def _require_no_code_overused(codes: Sequence[Any]) -> None:
+    assert [code.uses for code in codes] == [code.orders for code in codes]
+    assert all(code.uses <= code.uses_max for code in codes)
 
 
 def _untold(model: ModelProvider, rows: Mapping[str, Sequence[Any]]) -> list[str]:
