@@ -43,7 +43,6 @@ from sync_server.payments.requests import collection_request
 from sync_server.payments.rules import (
     CAPTURED,
     OPEN,
-    TOLD_BY_FILES,
     Finding,
     PaymentState,
     Provider,
@@ -158,11 +157,10 @@ class PaymentFlow:
         started = self.services.clock.monotonic_ns()
         reading = await self._read(collector, payment)
         took = _since(self.services.clock, started)
-        if reading.finding in _TAKEN_BACK:
-            # What a bank takes back is what was not given back before.
-            is_said = await self.refunds.look_at(payment, source)
-            if not is_said and Provider(payment.provider) not in TOLD_BY_FILES:
-                return await self._put_off(payment.id, Told(reading, source, took))
+        # What a bank takes back is what was not given back before.
+        is_taken = reading.finding in _TAKEN_BACK
+        if is_taken and not await self.refunds.look_at(payment, source):
+            return await self._put_off(payment.id, Told(reading, source, took))
         if PaymentState(payment.state) not in OPEN or not may_be_sent_again(reading):
             return await self._record(payment, Told(reading, source, took))
         if payment.expires_at <= self._now():
@@ -198,7 +196,7 @@ class PaymentFlow:
         """Ask about every payment whose time has come, the open ones first, since somebody waits;
         any number of processes may do so.
         """
-        now, asked = self._now(), set(self.collectors) - TOLD_BY_FILES
+        now, asked = self._now(), set(self.collectors)
         async with self.services.database.transaction(WORKER) as session:
             due = repository.Due(now, DUE_AT_ONCE, ASKED_AGAIN_AFTER)
             ids = await repository.take_due_payments(session, due, asked)
