@@ -15,7 +15,9 @@ from sync_server.payments.ports import HolderName
 from sync_server.payments.rules import Finding, Provider, Reading
 
 HOLD_DAYS_DEFAULT: Final = 3
-"""Days after an event's day that its money is held, where no rule says otherwise."""
+"""Days after an event's first day that its money is held, where no rule says otherwise: nothing
+says which day is the last.
+"""
 SENDS_MAX: Final = 5
 SETTLES_WITHIN: Final = timedelta(minutes=2)
 """Longer than any call of a rail lasts: what it does not know after that never reached it."""

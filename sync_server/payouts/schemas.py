@@ -58,7 +58,7 @@ class HoldRuleShown(BaseModel):
 
 
 class NewHoldRule(BaseModel):
-    """Days are counted from the end of an event's day."""
+    """Days are counted from the end of an event's first day."""
 
     model_config = ConfigDict(
         extra="forbid",
