@@ -39,9 +39,9 @@ from sync_server.payments.rules import (
     Provider,
     Reading,
     RefundState,
-    may_be_sent_again,
     next_refund_state,
     poll_after,
+    refund_may_be_sent_again,
 )
 from sync_server.payments.stuck import tell_when_stuck
 from sync_server.payments.views import RefundFacts, refund_facts_of
@@ -109,10 +109,14 @@ class RefundFlow:
     callback_base: str = ""
 
     async def submit(self, refund_id: UUID) -> RefundFacts:
-        """Ask the provider to give the money back, where that was not done or may be done again."""
+        """Ask the provider to give the money back, where that was not done."""
+        return await self._send(refund_id, RefundState.REQUESTED, 0)
+
+    async def _send(self, refund_id: UUID, state: RefundState, attempts: int) -> RefundFacts:
+        """Send what is still as it was read: of two who want to, one does."""
         async with self.services.database.transaction(WORKER) as session:
             asked = await _locked(session, refund_id)
-            if RefundState(asked.refund.state) not in {RefundState.REQUESTED, RefundState.UNKNOWN}:
+            if (asked.refund.state, asked.refund.attempts) != (state, attempts):
                 return refund_facts_of(asked.refund, asked.payment)
             now = self._now()
             # Committed before the call: whoever dies now leaves a refund that is asked about.
@@ -146,8 +150,11 @@ class RefundFlow:
             return await self.submit(refund_id)
         reading = await self._read(asked)
         facts = await self._record(refund_id, reading, "poll")
-        if may_be_sent_again(reading) and facts.state is RefundState.UNKNOWN:
-            return await self.submit(refund_id)
+        refund, provider = asked.refund, Provider(asked.payment.provider)
+        sent_at = refund.state_changed_at
+        again = refund_may_be_sent_again(provider, reading, sent_at, self._now())
+        if again and facts.state is RefundState.UNKNOWN:
+            return await self._send(refund_id, RefundState.UNKNOWN, refund.attempts)
         return facts
 
     async def _read(self, asked: _Asked) -> Reading:

@@ -6,7 +6,7 @@ dispute, which are states of their own.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -197,6 +197,20 @@ def carries(rail: Provider, amount: Money) -> bool:
 def may_be_sent_again(reading: Reading) -> bool:
     """Only what the provider has never seen is sent again, and under the same reference."""
     return reading.finding is Finding.NOT_FOUND
+
+
+REFUND_SEEN_WITHIN: Final = {Provider.FLUTTERWAVE: timedelta(days=1)}
+"""Where no reference keeps a refund from being given twice, its list may lag: what is not in it
+counts for nothing before.
+"""
+
+
+def refund_may_be_sent_again(
+    provider: Provider, reading: Reading, sent_at: datetime, now: datetime
+) -> bool:
+    """Only what the provider has never seen, and would long have seen."""
+    settled = now >= sent_at + REFUND_SEEN_WITHIN.get(provider, timedelta())
+    return may_be_sent_again(reading) and settled
 
 
 def _fits(reading: Reading, expected: Expected) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 from shared.clock import Clock
 from sync_server.kit.instants import instant
@@ -263,12 +264,21 @@ def refund_reading(
         refunded = from_major(ours.get("amount_refunded"), request.amount.currency)
         finding = _refund_finding(str(ours.get("status")))
         return Reading(finding, amount=refunded, provider_reference=_identifier(ours.get("id")))
-    if any("comments" not in item for item in items):
+    if not all(_is_reference(item.get("comments")) for item in items):
         return Reading(Finding.UNKNOWN, reason="a refund that names no reference")
     pages = said.member("meta", "page_info", "total_pages")
     page = said.member("meta", "page_info", "current_page")
-    has_more = isinstance(pages, int) and isinstance(page, int) and page < pages
-    return None if has_more else Reading(Finding.NOT_FOUND)
+    if not isinstance(pages, int) or not isinstance(page, int):
+        return Reading(Finding.UNKNOWN, reason="it is not told whether there are more refunds")
+    return None if page < pages else Reading(Finding.NOT_FOUND)
+
+
+def _is_reference(comments: object) -> bool:
+    """Say whether it is a reference of ours: what names none, or in part, may be any refund."""
+    try:
+        return str(UUID(str(comments))) == comments
+    except ValueError:
+        return False
 
 
 def _refund_finding(status: str) -> Finding:

@@ -33,6 +33,8 @@ from sync_server.payments.providers.flutterwave import (
 from sync_server.payments.rules import Finding, Reading
 
 REFERENCE = "9f4b8a3e-6a6e-4d2b-8f3c-0d2a7a0f6b11"
+OURS = "3c1e7d52-94ab-4f0e-a6d8-51f2b7c0e9a4"
+ANOTHERS = "b8a0c4f6-2d1e-4937-8c5b-e7f6a1d20935"
 # The example of the documentation, in shillings.
 TRANSACTION: dict[str, Any] = {
     "id": 288200108,
@@ -144,7 +146,7 @@ def test_what_a_refund_is_answered_with() -> None:
 
 
 _REFUND = RefundRequest(
-    "R1",
+    OURS,
     CollectionReference(REFERENCE, "5708", "UGX"),
     Money(40, "UGX"),
     Money(100, "UGX"),
@@ -170,19 +172,25 @@ def _pages(current: int, total: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("items", "expected"),
     [
-        ([_refund("R1")], Finding.SUCCEEDED),
-        ([_refund("R1", "completed-mpgs")], Finding.SUCCEEDED),
-        ([_refund("R1", "pending-momo")], Finding.PENDING),
-        ([_refund("R1", "new")], Finding.PENDING),
-        ([_refund("R1", "failed")], Finding.FAILED),
-        ([_refund("R1", "odd")], Finding.UNKNOWN),
-        ([_refund("R2"), _refund("R1", "failed")], Finding.FAILED),
-        ([_refund("R1", transaction="5708")], Finding.SUCCEEDED),
-        ([_refund("R1", transaction=1)], Finding.NOT_FOUND),
-        ([_refund("R2")], Finding.NOT_FOUND),
+        ([_refund(OURS)], Finding.SUCCEEDED),
+        ([_refund(OURS, "completed-mpgs")], Finding.SUCCEEDED),
+        ([_refund(OURS, "pending-momo")], Finding.PENDING),
+        ([_refund(OURS, "new")], Finding.PENDING),
+        ([_refund(OURS, "failed")], Finding.FAILED),
+        ([_refund(OURS, "odd")], Finding.UNKNOWN),
+        ([_refund(ANOTHERS), _refund(OURS, "failed")], Finding.FAILED),
+        ([_refund(OURS, transaction="5708")], Finding.SUCCEEDED),
+        ([_refund(OURS, transaction=1)], Finding.NOT_FOUND),
+        ([_refund(ANOTHERS)], Finding.NOT_FOUND),
         ([], Finding.NOT_FOUND),
         # Whether it is ours cannot be told: it is not asked for again.
         ([{"id": 1, "tx_id": 5708, "status": "completed"}], Finding.UNKNOWN),
+        ([{**_refund(OURS), "comments": None}], Finding.UNKNOWN),
+        ([_refund("")], Finding.UNKNOWN),
+        ([_refund(OURS[:20])], Finding.UNKNOWN),
+        ([_refund(OURS.upper())], Finding.UNKNOWN),
+        ([_refund("by hand"), _refund(OURS)], Finding.SUCCEEDED),
+        ([_refund("by hand", transaction=1)], Finding.NOT_FOUND),
     ],
 )
 def test_what_the_last_page_of_refunds_says(items: list[dict[str, Any]], expected: Finding) -> None:
@@ -193,11 +201,21 @@ def test_what_the_last_page_of_refunds_says(items: list[dict[str, Any]], expecte
 
 
 def test_the_next_page_may_say_more() -> None:
-    answer = Reply(200, _success([_refund("R2")], meta=_pages(1, 2)))
+    answer = Reply(200, _success([_refund(ANOTHERS)], meta=_pages(1, 2)))
     assert refund_reading(answer, _REFUND, "5708") is None
 
 
-@pytest.mark.parametrize("answer", [Silence("ReadTimeout"), Reply(503, _GIVEN_UP), Reply(200, [])])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Silence("ReadTimeout"),
+        Reply(503, _GIVEN_UP),
+        Reply(200, []),
+        # There may be more pages.
+        Reply(200, _success([])),
+        Reply(200, _success([_refund(ANOTHERS)], meta={"page_info": {"current_page": 1}})),
+    ],
+)
 def test_refunds_that_are_not_told(answer: Reply | Silence) -> None:
     reading = refund_reading(answer, _REFUND, "5708")
     assert reading is not None

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -22,6 +22,7 @@ from sync_server.payments.rules import (
     may_be_sent_again,
     next_state,
     poll_after,
+    refund_may_be_sent_again,
     tells_of_refund,
 )
 
@@ -129,6 +130,25 @@ def test_hearing_everything_twice_changes_nothing(findings: list[Finding]) -> No
 @pytest.mark.parametrize("finding", Finding)
 def test_only_what_was_never_seen_is_sent_again(finding: Finding) -> None:
     assert may_be_sent_again(_reading(finding)) is (finding is F.NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("provider", "finding", "waited", "sent"),
+    [
+        (Provider.MTN, F.NOT_FOUND, timedelta(), True),
+        (Provider.MTN, F.UNKNOWN, timedelta(days=2), False),
+        (Provider.FLUTTERWAVE, F.NOT_FOUND, timedelta(), False),
+        (Provider.FLUTTERWAVE, F.NOT_FOUND, timedelta(hours=23, minutes=59), False),
+        (Provider.FLUTTERWAVE, F.NOT_FOUND, timedelta(days=1), True),
+        (Provider.FLUTTERWAVE, F.UNKNOWN, timedelta(days=2), False),
+    ],
+)
+def test_a_refund_that_no_reference_guards_is_not_sent_again_before_a_list_would_tell(
+    provider: Provider, finding: Finding, waited: timedelta, sent: bool
+) -> None:
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    reading = Reading(finding)
+    assert refund_may_be_sent_again(provider, reading, now - waited, now) is sent
 
 
 @pytest.mark.parametrize(
