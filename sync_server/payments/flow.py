@@ -294,7 +294,7 @@ class PaymentFlow:
                 was_stuck=made.was_stuck,
                 is_stuck=made.is_stuck,
             )
-            await tell_of_doubts(session, self.services, made.before, payment)
+            await tell_of_doubts(session, self.services, made.before, payment, told.reading)
             if made.after is not made.before:
                 await self._tell(session, made.before, facts)
             return facts

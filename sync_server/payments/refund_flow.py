@@ -50,6 +50,7 @@ DUE_AT_ONCE: Final = 50
 ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
 AMOUNT_DIFFERS: Final = "refund.amount_differs"
 CAME_BACK: Final = "refund.came_back"
+PAID_AFTER_FAILURE: Final = "refund.paid_after_failure"
 _SENT: Final = REFUND_OPEN - {RefundState.REQUESTED}
 SILENT_MAX: Final = timedelta(days=1)
 """What a bank takes back waits so long for the end of a refund that nothing is said of."""
@@ -272,6 +273,13 @@ class RefundFlow:
         if before is RefundState.SUCCEEDED and reading.finding is Finding.REVERSED:
             # Nothing follows on what was given back: a person books what came back.
             await raise_alarm(session, self.services, Alarm(CAME_BACK, subject))
+        if before is RefundState.FAILED and reading.finding is Finding.SUCCEEDED:
+            # The books have the money still, and another refund may have sent it as well.
+            refund = asked.refund
+            following = await repository.find_retry(session, refund.organizer_id, refund.id)
+            about = _about_amounts(asked, reading)
+            about["followed_by"] = None if following is None else str(following.id)
+            await raise_alarm(session, self.services, Alarm(PAID_AFTER_FAILURE, subject, about))
         if after is RefundState.PENDING and reading.finding is Finding.SUCCEEDED:
             about = _about_amounts(asked, reading)
             await raise_alarm(session, self.services, Alarm(AMOUNT_DIFFERS, subject, about))

@@ -9,15 +9,19 @@ from shared.clock import SettableClock
 from sync_server.kit.claims import WORKER
 from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
+from sync_server.payments.doubts import AMOUNT_DIFFERS
 from sync_server.payments.flow import DUE_AT_ONCE, PaymentFlow
 from sync_server.payments.repository import Due, take_due_payments
-from sync_server.payments.rules import PaymentState, Provider
+from sync_server.payments.rules import Finding, PaymentState, Provider, Reading
 from sync_server.payments.views import PaymentFacts
-from sync_server.sandboxes.engine import MovementState
+from sync_server.sandboxes.engine import Fault, MovementState, Operation
+from tests.factories.alarms import open_alarms
+from tests.factories.ledger import balances, ugx
 from tests.factories.payments import (
     Heard,
     an_intent,
     found,
+    hear_of,
     readings_of,
     reference_of,
     settle_untold,
@@ -142,3 +146,43 @@ async def test_what_is_due_is_found_by_its_index(services: Services, clock: Sett
 async def _watch(flow: PaymentFlow) -> None:
     while await flow.refresh_due() >= DUE_AT_ONCE:
         pass
+
+
+async def test_other_money_than_was_captured_is_told_and_changes_nothing(
+    services: Services,
+    tenant: Tenant,
+    rail: RunningRail,
+    flow: PaymentFlow,
+    intent: PaymentFacts,
+) -> None:
+    await flow.submit(intent.id)
+    await settle_untold(services, rail, intent, MovementState.SUCCEEDED)
+    paid = await flow.refresh(intent.id)
+    before = await balances(services, tenant)
+    assert await open_alarms(services, AMOUNT_DIFFERS) == {}
+    rail.engine.dial.turn(Operation.READ, Fault.AMOUNT_CHANGED)
+    assert await flow.refresh(intent.id) == paid
+    about = {
+        "organizer_id": str(tenant.organizer_id),
+        "order_id": str(intent.order_id),
+        "provider": "mtn",
+        "currency": "UGX",
+        "amount": 100_000,
+        "refunded_amount": 0,
+        "told_currency": "UGX",
+        "told_amount": 99_999,
+    }
+    assert await open_alarms(services, AMOUNT_DIFFERS) == {str(intent.id): about}
+    assert await balances(services, tenant) == before
+    await flow.refresh(intent.id)
+    assert await open_alarms(services, AMOUNT_DIFFERS) == {}
+
+
+async def test_what_was_taken_back_in_the_end_is_no_doubt_any_more(
+    services: Services, flow: PaymentFlow, intent: PaymentFacts
+) -> None:
+    for amount in (100_000, 60_000):
+        await hear_of(flow, intent.id, Reading(Finding.SUCCEEDED, amount=ugx(amount)))
+    assert list(await open_alarms(services, AMOUNT_DIFFERS)) == [str(intent.id)]
+    facts = await hear_of(flow, intent.id, Reading(Finding.REVERSED))
+    assert (facts.state, await open_alarms(services, AMOUNT_DIFFERS)) == (S.REVERSED, {})

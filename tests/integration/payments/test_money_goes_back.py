@@ -5,12 +5,15 @@ or is not taken from anybody, and the books close.
 from functools import partial
 from typing import Any
 
-from sync_server.payments.refund_flow import AMOUNT_DIFFERS
+from sync_server.payments.refund_flow import AMOUNT_DIFFERS, PAID_AFTER_FAILURE
 from sync_server.payments.rules import REFUND_OPEN, PaymentState, RefundState
 from sync_server.payments.views import RefundFacts
+from sync_server.sandboxes.engine import MovementState
 from tests.factories.alarms import open_alarms
+from tests.factories.ledger import balances
 from tests.factories.positions import Kind, Way, turned
-from tests.factories.till import WHOLE, Till, turning
+from tests.factories.rails import MTN
+from tests.factories.till import WHOLE, Till, on_rails, turning
 
 S = PaymentState
 R = RefundState
@@ -74,6 +77,31 @@ async def test_other_money_than_was_asked_back_is_believed_by_nobody(till: Till)
     till.require_all_turned(Way.GOING_BACK, Kind.READINGS)
     assert set(states) == {R.SUCCEEDED if rail.is_called else R.PENDING}
     await _require_gone(till, states.count(R.PENDING))
+
+
+@on_rails([MTN])
+async def test_what_goes_back_after_it_was_refused_is_said_aloud_and_booked_by_nobody(
+    till: Till,
+) -> None:
+    refund_id, asked = await till.ask_back(await till.pay())
+    await till.settle(asked, MovementState.FAILED)
+    assert await till.refund_state(refund_id) is R.FAILED
+    assert await open_alarms(till.services, PAID_AFTER_FAILURE) == {}
+    before = await balances(till.services, till.tenant)
+    await till.settle(asked)
+    refund = await till.refunds.refresh(refund_id)
+    assert refund.state is R.FAILED
+    about = (await open_alarms(till.services, PAID_AFTER_FAILURE))[str(refund_id)]
+    assert about == {
+        "order_id": str(refund.order_id),
+        "provider": "mtn",
+        "amount": WHOLE,
+        "currency": "UGX",
+        "told_amount": WHOLE,
+        "told_currency": "UGX",
+        "followed_by": None,
+    }
+    assert await balances(till.services, till.tenant) == before
 
 
 def _require_said(refund: RefundFacts, alarms: dict[str, dict[str, Any]]) -> None:
