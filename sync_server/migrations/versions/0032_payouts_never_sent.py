@@ -7,8 +7,8 @@ from typing import Final
 
 from sync_server.migrations.support import in_my_organizers, run
 
-revision: Final = "0034"
-down_revision: Final = "0032"
+revision: Final = "0032"
+down_revision: Final = "0031"
 branch_labels: Final = None
 depends_on: Final = None
 

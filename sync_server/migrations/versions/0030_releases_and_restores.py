@@ -11,7 +11,7 @@ from sync_server.migrations.support import (
     run,
 )
 
-revision: Final = "0031"
+revision: Final = "0030"
 down_revision: Final = "0029"
 branch_labels: Final = None
 depends_on: Final = None

@@ -7,8 +7,8 @@ from typing import Final
 from sync_server.migrations.roles import LEDGER
 from sync_server.migrations.support import append_only, ledger_function, policy, protect, run
 
-revision: Final = "0032"
-down_revision: Final = "0031"
+revision: Final = "0031"
+down_revision: Final = "0030"
 branch_labels: Final = None
 depends_on: Final = None
 

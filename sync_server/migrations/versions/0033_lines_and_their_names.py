@@ -6,8 +6,8 @@ from typing import Final
 
 from sync_server.migrations.support import run
 
-revision: Final = "0035"
-down_revision: Final = "0034"
+revision: Final = "0033"
+down_revision: Final = "0032"
 branch_labels: Final = None
 depends_on: Final = None
 
