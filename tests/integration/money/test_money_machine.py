@@ -278,17 +278,23 @@ class MoneyMachine(RuleBasedStateMachine):
         for model, moved in _one_of(gone, which):
             self.market.decide(model, moved, Finding.REVERSED)
 
+    def hold_ends(self) -> None:
+        """No provider keeps silent about a refund for so long."""
+        self.clock.advance(30 * _DAY)
+        for model in self.market.providers.values():
+            model.refund_silences = 0
+
     @rule(dies=_KILLED_AFTER)
     def event_is_over(self, dies: int | None) -> None:
         """What was pending is released once the hold is over; tickets are still sold."""
-        self.clock.advance(30 * _DAY)
+        self.hold_ends()
         self.run(self.market.do(releases.release_due(self.market.services), dies))
 
     @rule(which=_WHICH, line=_COUNTS, copies=st.integers(1, 2), amount=st.integers(1, 150_000))
     def event_is_over_for_many(self, which: int, line: int, copies: int, amount: int) -> None:
         """Holds end while money goes back, is paid out and is heard of, all at once."""
         market = self.market
-        self.clock.advance(30 * _DAY)
+        self.hold_ends()
         heard = market.notices[:]
         market.notices.clear()
         given_back = [
