@@ -166,7 +166,8 @@ async def check_statements(session: AsyncSession, now: datetime) -> list[Item]:
     )
     for provider in await list_providers(session):
         lines, movements = await gather_statement(session, provider, now)
-        items += contradictions_said(provider, await find_contradictions(session, provider))
+        otherwise = await find_contradictions(session, provider, now - STATEMENTS_LOOKED_AT)
+        items += contradictions_said(provider, otherwise)
         items += statement_agrees(provider, lines, movements, _filled(provider, filled))
         if provider is Provider.BANK:
             items += settlements_arrived(settled, lines)

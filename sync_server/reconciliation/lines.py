@@ -4,6 +4,7 @@ it is: a line that says otherwise of the same is kept beside it, for people, and
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -75,9 +76,11 @@ def new_lines(known: KnownLines[StatementLine], lines: Iterable[StatementLine]) 
     return found
 
 
-async def find_contradictions(session: AsyncSession, provider: Provider) -> list[Difference]:
-    """Give every line that was said twice and not alike."""
-    rows = await repository.contradictions(session, provider)
+async def find_contradictions(
+    session: AsyncSession, provider: Provider, since: datetime
+) -> list[Difference]:
+    """Give every line of late that was said twice and not alike."""
+    rows = await repository.contradictions(session, provider, since)
     return [Difference(line_of(kept), line_of(other)) for kept, other in rows]
 
 

@@ -70,7 +70,7 @@ async def lines_called(
 
 
 async def contradictions(
-    session: AsyncSession, provider: str
+    session: AsyncSession, provider: str, since: datetime
 ) -> list[tuple[StoredLine, StoredLine]]:
     """Give each line that was said otherwise, and what was said."""
     kept, other = aliased(StoredLine), aliased(StoredLine)
@@ -84,7 +84,7 @@ async def contradictions(
                 other.differs_from == kept.line_key,
             ),
         )
-        .where(kept.provider == provider)
+        .where(kept.provider == provider, or_(kept.booked_at >= since, other.booked_at >= since))
         .order_by(kept.line_key, other.line_key)
     )
     return [(row[0], row[1]) for row in await session.execute(query)]

@@ -172,7 +172,7 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(which=_WHICH, finding=_TAKEN_BACK)
     def bank_takes_back(self, which: int, finding: Finding) -> None:
         """A day later; what was set aside is left to the person who looks at it."""
-        self.clock.advance(_DAY)
+        self.days_go_by(1)
         came = self.market.movements(Kind.COLLECTION, Finding.SUCCEEDED)
         for model, moved in _one_of([each for each in came if each[1].is_as_asked], which):
             self.take_back(model, moved, finding)
@@ -278,23 +278,23 @@ class MoneyMachine(RuleBasedStateMachine):
         for model, moved in _one_of(gone, which):
             self.market.decide(model, moved, Finding.REVERSED)
 
-    def hold_ends(self) -> None:
+    def days_go_by(self, days: int) -> None:
         """No provider keeps silent about a refund for so long."""
-        self.clock.advance(30 * _DAY)
+        self.clock.advance(days * _DAY)
         for model in self.market.providers.values():
             model.refund_silences = 0
 
     @rule(dies=_KILLED_AFTER)
     def event_is_over(self, dies: int | None) -> None:
         """What was pending is released once the hold is over; tickets are still sold."""
-        self.hold_ends()
+        self.days_go_by(30)
         self.run(self.market.do(releases.release_due(self.market.services), dies))
 
     @rule(which=_WHICH, line=_COUNTS, copies=st.integers(1, 2), amount=st.integers(1, 150_000))
     def event_is_over_for_many(self, which: int, line: int, copies: int, amount: int) -> None:
         """Holds end while money goes back, is paid out and is heard of, all at once."""
         market = self.market
-        self.hold_ends()
+        self.days_go_by(30)
         heard = market.notices[:]
         market.notices.clear()
         given_back = [
@@ -309,9 +309,13 @@ class MoneyMachine(RuleBasedStateMachine):
     def checkpoint(self) -> None:
         self.run(ledger.make_checkpoints(self.market.services))
 
-    @rule(by=st.sampled_from([6_000, 31_000, 2 * _MINUTE, 16 * _MINUTE, _HOUR, _DAY]))
+    @rule(by=st.sampled_from([6_000, 31_000, 2 * _MINUTE, 16 * _MINUTE, _HOUR]))
     def clock_goes_on(self, by: int) -> None:
         self.clock.advance(by)
+
+    @rule()
+    def day_goes_by(self) -> None:
+        self.days_go_by(1)
 
     @rule(by=st.sampled_from([1, 10_000, _HOUR, _DAY]))
     def clock_jumps_back(self, by: int) -> None:

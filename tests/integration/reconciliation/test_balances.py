@@ -1,12 +1,14 @@
 """What rails say that floats hold, against all books together; and floats that were filled."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from shared.clock import SettableClock
 from sync_server.kit.claims import WORKER
+from sync_server.kit.instants import instant
 from sync_server.kit.services import Services
 from sync_server.ledger import service as ledger
 from sync_server.ledger.rules import PLATFORM
@@ -101,6 +103,35 @@ async def test_a_payout_that_nobody_told_the_end_of_may_have_left(
     await PayoutFlow(house.services, {Provider.MTN: rail}).submit(payout_id)
     severities = [severity for _, severity, _, _ in await _found(_offering(house, rail))]
     assert severities == [Severity.DRIFT] * differs
+
+
+@pytest.mark.parametrize(
+    ("days", "state", "severity"),
+    [
+        (34, "succeeded", Severity.NOTE),
+        (36, "succeeded", Severity.DRIFT),
+        # Nobody told the end of this one: it may have left yesterday.
+        (36, "pending", Severity.NOTE),
+    ],
+)
+async def test_a_refund_of_long_ago_explains_nothing_any_more(
+    house: House, days: int, state: str, severity: Severity
+) -> None:
+    await house.superuser.execute(
+        text(
+            "INSERT INTO refunds (organizer_id, id, payment_id, state, reference, amount,"
+            " organizer_share, platform_fee, tax_on_fees, tax_on_tickets, provider_fee, reason,"
+            " requested_at, state_changed_at) SELECT organizer_id, gen_random_uuid(), id, :state,"
+            " gen_random_uuid(), 20000, 20000, 0, 0, 0, 0, 'rain', now(), :at FROM payments"
+        ),
+        {
+            "state": state,
+            "at": instant(house.services.clock.now_ms()) - timedelta(days=days),
+        },
+    )
+    services = _offering(house, ScriptedRail([], float_held=ugx(LEFT - 20_000)))
+    differs = (ItemFinding.BALANCE_DIFFERS, severity, LEFT, LEFT - 20_000)
+    assert await _found(services) == [differs]
 
 
 async def test_a_rail_that_does_not_answer_is_noted(house: House) -> None:
