@@ -64,8 +64,7 @@ def upgrade() -> None:
                 IS DISTINCT FROM (OLD.decided_by, OLD.decided_at, OLD.accepts_name) THEN
                 RAISE EXCEPTION 'who decided on a payout stays as it is until it is decided anew'
                     USING ERRCODE = 'check_violation', CONSTRAINT = 'ck_payouts_step';
-            END IF;
-        """,
+            END IF;""",
     )
     waits = f"state IN ('requested', 'stopped') OR (state = 'approved' AND {_NEVER_SENT})"
     _replace_policies(_ADDED, _ASKED, waits, _DECIDED)
@@ -86,8 +85,7 @@ def _replace_steps(steps: str, more: str = "") -> None:
             IF NEW.state <> OLD.state AND (OLD.state, NEW.state) NOT IN ({steps}) THEN
                 RAISE EXCEPTION 'a payout that is % does not become %', OLD.state, NEW.state
                     USING ERRCODE = 'check_violation', CONSTRAINT = 'ck_payouts_step';
-            END IF;
-            {more}
+            END IF;{more}
             RETURN NEW;
         END
         $function$

@@ -80,7 +80,8 @@ _ROWS: Final[dict[str, dict[str, str]]] = {
         "payout_destinations INSERT": f"{_TENANT} AND added_by = :user AND confirmed_by IS NULL",
         "payout_destinations UPDATE": f"{_TENANT} AND withdrawn_at IS NULL",
         "payouts INSERT": f"{_TENANT} AND requested_by = :user AND state = 'requested'",
-        "payouts UPDATE": f"{_TENANT} AND requested_by <> :user AND state = 'requested'",
+        "payouts UPDATE": f"{_TENANT} AND requested_by <> :user"
+        " AND (state = 'requested' OR state = 'approved' AND attempts = 0)",
         "alembic_version": EVERYTHING,
     },
     DEVICE: {
@@ -280,6 +281,7 @@ REFUSED_CHANGES: Final = {
 ADDED: Final[dict[str, dict[str, Any]]] = {
     f"{APP} changes": {"kind": "rules"},
     f"{APP} organizer_members": {},
+    f"{APP} payout_destinations": {"withdrawn_by": None, "withdrawn_at": None},
     f"{DEVICE} changes": {"kind": "passage"},
     f"{OWNER} changes": {"kind": "ticket"},
     f"{WORKER} tickets": {"generation": 1, "status": "valid"},
