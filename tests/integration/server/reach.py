@@ -63,7 +63,13 @@ _RESOLVED: Final = (
 )
 _WRITTEN_FOR_OTHERS: Final = ("access_audit_log", "admin_action_log", "outbox")
 _BOOKS: Final = ("finance_entries", "finance_guarded_balances", "finance_txns")
-_READ_FOR_THE_BOOKS: Final = (*_BOOKS, "payments", "payout_destinations", "refunds")
+_READ_FOR_THE_BOOKS: Final = (
+    *_BOOKS,
+    "payments",
+    "payout_destinations",
+    "refunds",
+    "returned_receipts",
+)
 _OF_THE_SERVER: Final = "(bucket = 'statements' AND created_by IS NULL OR stored_at IS NULL)"
 _MADE_HERE: Final = "numbering <> 'elsewhere'"
 # What is not said for a command is said for the table.
