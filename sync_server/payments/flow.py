@@ -58,6 +58,8 @@ ASKED_AT_ONCE: Final = 5
 """A provider that is slow to answer about one payment holds the others up no longer than that."""
 ASKED_AGAIN_AFTER: Final = timedelta(minutes=2)
 """Whoever took a payment to ask about it and was killed leaves it for that long."""
+PUT_OFF_MAX: Final = timedelta(days=1)
+"""What a bank takes back waits so long for the end of a refund that nothing is said of."""
 _UNPAID: Final = frozenset({Finding.PENDING, Finding.UNKNOWN})
 _UNPAID_SO_FAR: Final = _UNPAID | {Finding.FAILED}
 """A page may be open, also after a try that failed."""
@@ -160,7 +162,9 @@ class PaymentFlow:
         # What a bank takes back is what was not given back before.
         is_taken = reading.finding in _TAKEN_BACK
         if is_taken and not await self.refunds.look_at(payment, source):
-            return await self._put_off(payment.id, Told(reading, source, took))
+            put_off = await self._put_off(payment.id, Told(reading, source, took))
+            if put_off is not None:
+                return put_off
         if PaymentState(payment.state) not in OPEN or not may_be_sent_again(reading):
             return await self._record(payment, Told(reading, source, took))
         if payment.expires_at <= self._now():
@@ -299,13 +303,16 @@ class PaymentFlow:
                 await self._tell(session, made.before, facts)
             return facts
 
-    async def _put_off(self, payment_id: UUID, told: Told) -> PaymentFacts:
+    async def _put_off(self, payment_id: UUID, told: Told) -> PaymentFacts | None:
         """Note that money was taken back, and ask again: how much it was shows when it is known
-        what became of a refund.
+        what became of a refund. None where that was waited for long enough.
         """
         now = self._now()
         async with self.services.database.transaction(WORKER) as session:
             payment = await _locked(session, payment_id)
+            heard_at = await repository.first_heard_at(session, payment, _TAKEN_BACK)
+            if heard_at is not None and now - heard_at >= PUT_OFF_MAX:
+                return None
             noted = kept(payment, told, self.services.new_id(), now)
             again = now + ASKED_AGAIN_AFTER
             await repository.change(session, payment, noted, next_read_at=again)

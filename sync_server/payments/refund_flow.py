@@ -52,8 +52,6 @@ AMOUNT_DIFFERS: Final = "refund.amount_differs"
 CAME_BACK: Final = "refund.came_back"
 PAID_AFTER_FAILURE: Final = "refund.paid_after_failure"
 _SENT: Final = REFUND_OPEN - {RefundState.REQUESTED}
-SILENT_MAX: Final = timedelta(days=1)
-"""What a bank takes back waits so long for the end of a refund that nothing is said of."""
 _Said = TypeVar("_Said")
 _NOTHING_SAID: Final = frozenset({Finding.NOT_FOUND, Finding.UNKNOWN})
 _REFUSAL_CHARACTERS_MAX: Final = 200
@@ -192,18 +190,14 @@ class RefundFlow:
 
     async def look_at(self, payment: Payment, source: str) -> bool:
         """Ask about every refund of a payment that was sent and may still go either way, and say
-        whether something was said of each that was asked for within a day.
+        whether there was an answer about each.
         """
         async with self.services.database.reading(WORKER) as session:
             rows = await repository.refunds_of_payment(session, payment.organizer_id, payment.id)
             ids = [row.id for row in rows if row.state in _SENT]
             asked = [await _found(session, each, for_change=False) for each in ids]
-        silent_since = self._now() - SILENT_MAX
-        is_said = True
-        for each in asked:
-            said = await self._or_complain(each.refund.id, self._look(each, source))
-            is_said = is_said and (bool(said) or each.refund.requested_at <= silent_since)
-        return is_said
+        said = [await self._or_complain(each.refund.id, self._look(each, source)) for each in asked]
+        return all(said)
 
     async def _look(self, asked: _Asked, source: str) -> bool:
         """Ask, and send nothing, now or sooner: a request may be on its way and not there yet. Says

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -177,6 +177,20 @@ async def is_refunded(session: AsyncSession, payment: Payment) -> bool:
     made = await refunds_of_payment(session, payment.organizer_id, payment.id)
     outside = sum(row.amount for row in made if row.paid_from is not None)
     return payment.refunded_amount > outside
+
+
+async def first_heard_at(
+    session: AsyncSession, payment: Payment, findings: Collection[str]
+) -> datetime | None:
+    """Say when a provider first said one of these of a payment, since its state last changed."""
+    query = select(func.min(PaymentReading.read_at)).where(
+        PaymentReading.organizer_id == payment.organizer_id,
+        PaymentReading.payment_id == payment.id,
+        PaymentReading.refund_id.is_(None),
+        PaymentReading.finding.in_(findings),
+        PaymentReading.read_at >= payment.state_changed_at,
+    )
+    return await session.scalar(query)
 
 
 async def find_by_reference(session: AsyncSession, reference: UUID) -> Payment | None:
