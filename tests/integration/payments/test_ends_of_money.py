@@ -207,6 +207,27 @@ async def test_nobody_waits_longer_than_a_day_for_a_refund(till: Till) -> None:
     assert (await found(till.services, payment.id)).state == C.REVERSED
 
 
+@on_rails([FLUTTERWAVE])
+@pytest.mark.parametrize("end", sorted({M.SUCCEEDED, M.REVERSED}))
+async def test_a_dispute_of_what_was_given_back_ends_nothing_that_was_won_before(
+    till: Till, end: MovementState
+) -> None:
+    payment = await till.pay()
+    for state in (M.DISPUTED, M.SUCCEEDED):
+        await _take_back_untold(till, payment, state)
+        await till.flow.refresh(payment.id)
+    refund_id, asked = await till.ask_back(payment)
+    await till.settle_untold(asked)
+    await till.refunds.refresh(refund_id)
+    for state in (M.DISPUTED, end):
+        await _take_back_untold(till, payment, state)
+        await till.flow.refresh(payment.id)
+    assert (await found(till.services, payment.id)).state == C(end)
+    left = await balances(till.services, till.tenant)
+    assert (left["dispute_suspense:flutterwave"], left["provider_clearing:flutterwave"]) == (0, 0)
+    await till.require_closed_books()
+
+
 def _over(till: Till, collector: Any) -> PaymentFlow:  # noqa: ANN401 - stands for a rail
     return flow_over(till.services, {collector.provider: collector}, till.heard)
 
