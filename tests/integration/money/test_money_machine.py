@@ -184,8 +184,10 @@ class MoneyMachine(RuleBasedStateMachine):
         for placed in _one_of(market.placed, which):
             self.run(market.do(market.give_back(placed.id, frozenset({line}))))
         for model, moved in market.movements(Kind.REFUND, Finding.PENDING):
-            market.decide(model, moved, Finding.SUCCEEDED)
             whole = model.movements[moved.of]
+            # Another refund of the same payment may have been stopped by what was taken back.
+            if moved.finding is Finding.PENDING:
+                market.decide(model, moved, Finding.SUCCEEDED)
             if whole.finding is Finding.SUCCEEDED:
                 model.refund_silences = silences
                 self.take_back(model, whole, finding)
