@@ -19,6 +19,7 @@ from sync_server.ledger.errors import (
 )
 from sync_server.ledger.rules import Line, Transaction, TransactionKind
 from sync_server.organizers.rules import Capability
+from tests.factories.horizon import settled
 from tests.factories.ledger import EVENT_ID, a_payout, a_sale, balances, post, post_raw, ugx
 from tests.factories.tenants import Tenant, make_member
 
@@ -194,11 +195,11 @@ async def test_a_checkpoint_and_what_came_since_make_the_balance(
 ) -> None:
     for reference in ("A", "B"):
         await post(services, tenant, postings.capture(a_sale(reference)))
-    await _until_settled(administrator)
+    await settled(administrator)
     await ledger.make_checkpoints(services)
     await post(services, tenant, postings.release(EVENT_ID, 1, ugx(94_100)))
     for _ in range(2):
-        await _until_settled(administrator)
+        await settled(administrator)
         await ledger.make_checkpoints(services)
     await post(services, tenant, postings.capture(a_sale("C")))
     assert await balances(services, tenant) == {
@@ -228,7 +229,7 @@ async def test_a_kept_balance_that_drifts_is_named(
 ) -> None:
     await post(services, tenant, postings.capture(a_sale("A")))
     await post(services, tenant, postings.release(EVENT_ID, 1, ugx(10)))
-    await _until_settled(administrator)
+    await settled(administrator)
     await ledger.make_checkpoints(services)
     one = "WHERE organizer_id = :organizer_id AND account = 'organizer_available'"
     statement = text(damage.format(one))
@@ -237,17 +238,6 @@ async def test_a_kept_balance_that_drifts_is_named(
         drift = await ledger.find_drift(session)
     mine = [found for found in drift if found.organizer_id == tenant.organizer_id]
     assert [abs(found.kept - found.recomputed) for found in mine] == [1]
-
-
-async def _until_settled(administrator: AsyncConnection) -> None:
-    """Other tests' transactions hold the cluster's horizon back."""
-    mark = await administrator.scalar(text("SELECT pg_current_xact_id()::text"))
-    passed = text(
-        "SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(CAST(:mark AS text) AS xid8)"
-    )
-    async with asyncio.timeout(20):
-        while not await administrator.scalar(passed, {"mark": mark}):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
 
 
 async def test_the_books_of_all_sum_to_nothing(services: Services, tenant: Tenant) -> None:

@@ -22,6 +22,7 @@ from sync_server.ledger import service as ledger
 from sync_server.ledger.postings import Sale
 from sync_server.migrations import roles
 from sync_server.payouts.releases import release_due
+from tests.factories.horizon import settled
 from tests.factories.ledger import a_sale, balances, post
 from tests.factories.tenants import BASE_TIME, Tenant
 from tests.plugins.postgres import ClonedDatabase, connected, services_on
@@ -43,7 +44,7 @@ async def restored(
 ) -> AsyncIterator[Services]:
     """A server on what was restored: one sale, which stands in a checkpoint."""
     await _sell(services, tenant, event_id, "before")
-    await _until_settled(administrator)
+    await settled(administrator)
     await ledger.make_checkpoints(services)
     await _count_further(administrator)
     place = ClonedDatabase(cloned_database.cluster, f"{cloned_database.name}_restored")
@@ -85,17 +86,6 @@ def _restore(binaries: Path, source: ClonedDatabase, place: ClonedDatabase) -> N
     subprocess.run(psql, check=True, capture_output=True, input=dumped)
 
 
-async def _until_settled(administrator: AsyncConnection) -> None:
-    """Other tests' transactions hold the cluster's horizon back."""
-    mark = await administrator.scalar(text("SELECT pg_current_xact_id()::text"))
-    passed = text(
-        "SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(CAST(:mark AS text) AS xid8)"
-    )
-    async with asyncio.timeout(20):
-        while not await administrator.scalar(passed, {"mark": mark}):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
-
-
 async def _sell(services: Services, tenant: Tenant, event_id: EventId, reference: str) -> None:
     sale = Sale("mtn", reference, event_id, a_sale(reference).shares)
     await post(services, tenant, postings.capture(sale))
@@ -134,7 +124,7 @@ async def test_what_was_restored_is_counted_once_while_the_cluster_catches_up(
         await _sell(restored, tenant, event_id, f"before {number}")
         agreed = [await _agree(restored, tenant)]
         await _burn(administrator, _FURTHER // 4)
-        await _until_settled(administrator)
+        await settled(administrator)
         await ledger.make_checkpoints(restored)
         await _sell(restored, tenant, event_id, f"after {number}")
         seen.append([*agreed, await _agree(restored, tenant)])
@@ -178,7 +168,7 @@ async def test_the_worker_makes_no_checkpoint_of_elsewhere_or_of_the_future(
     changes: str,
 ) -> None:
     await _sell(services, tenant, event_id, "before")
-    await _until_settled(administrator)
+    await settled(administrator)
     await ledger.make_checkpoints(services)
     column, _, value = changes.partition(" = ")
     shown = {name: name for name in _COLUMNS} | {"currency": "'KES'", column: value}

@@ -18,6 +18,7 @@ from sync_server.realtime.encoding import news
 from sync_server.realtime.rules import write_place
 from sync_server.realtime.service import Joining, Realtime
 from sync_server.realtime.streams import StreamLimits
+from tests.factories.horizon import settled
 from tests.factories.listening import Ear, Heard, join, listening
 from tests.integration.realtime.conftest import Hall, OpenHall
 from tests.integration.realtime.stage import Stage
@@ -105,7 +106,7 @@ async def test_a_process_that_is_behind_tells_nothing_twice(
     behind = Realtime(stage.services)
     await behind._tailer.place()
     await hall.tell(*_news(stage, 1, 2))
-    await _settled(administrator)
+    await settled(administrator)
     known, unknown = await _places(hall, [stage.channel("sales")])
     joining = Joining(stage.tenant.claims, [stage.channel("sales")], write_place(known))
     stream = await behind.join(joining)
@@ -120,17 +121,6 @@ async def _told(hall: Hall, *places: Cursor) -> list[bytes]:
     async with hall.services.database.reading(WORKER) as session:
         rows = await read_after(session, BEGINNING, _MANY)
     return [news(row, row.message.channels) for row in rows if row.cursor in places]
-
-
-async def _settled(administrator: AsyncConnection) -> None:
-    """Wait until all that was committed is below the horizon."""
-    mark = await administrator.scalar(text("SELECT pg_current_xact_id()::text"))
-    passed = text(
-        "SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(CAST(:mark AS text) AS xid8)"
-    )
-    async with asyncio.timeout(20):
-        while not await administrator.scalar(passed, {"mark": mark}):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
 
 
 async def _expect_resync(hall: Hall, stage: Stage, place: str, reason: str) -> None:
@@ -160,7 +150,7 @@ async def test_too_much_to_tell_means_fetching_everything_anew(
 ) -> None:
     hall = await open_hall(limits)
     await hall.tell(*_news(stage, 1, 2, 3))
-    await _settled(administrator)
+    await settled(administrator)
     first, *_ = await _places(hall, [stage.channel("sales")])
     before = write_place(Cursor(first.xid, 0))
     await _expect_resync(hall, stage, before, "too_far_back")
@@ -170,7 +160,7 @@ async def test_what_is_no_longer_kept_means_fetching_everything_anew(
     hall: Hall, stage: Stage, administrator: AsyncConnection
 ) -> None:
     await hall.tell(*_news(stage, 1, 2))
-    await _settled(administrator)
+    await settled(administrator)
     first, last = await _places(hall, [stage.channel("sales")])
     old = text("UPDATE outbox SET published_at = now() - interval '25 hours' WHERE xid <= :xid")
     await administrator.execute(old, {"xid": first.xid})

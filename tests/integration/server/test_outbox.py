@@ -1,13 +1,11 @@
-import asyncio
-
 import pytest
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync_server.kit.claims import ANONYMOUS, WORKER, Claims
 from sync_server.kit.database import Database, sqlstate
 from sync_server.kit.outbox import BEGINNING, Message, publish, read_after
+from tests.factories.horizon import settled
 from tests.factories.tenants import Tenant
 
 _MANY = 1_000_000
@@ -19,24 +17,13 @@ async def _kinds(database: Database, wanted: frozenset[str]) -> list[str]:
     return [item.message.kind for item in found if item.message.kind in wanted]
 
 
-async def _settled(administrator: AsyncConnection) -> None:
-    """Wait until all that was committed is below the horizon: other tests share the cluster."""
-    mark = await administrator.scalar(text("SELECT pg_current_xact_id()::text"))
-    passed = text(
-        "SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(CAST(:mark AS text) AS xid8)"
-    )
-    async with asyncio.timeout(20):
-        while not await administrator.scalar(passed, {"mark": mark}):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
-
-
 async def test_news_is_told_with_what_it_says(
     database: Database, administrator: AsyncConnection, tenant: Tenant
 ) -> None:
     said = Message("test.said", tenant.organizer_id, ("a", "b"), {"id": str(tenant.organizer_id)})
     async with database.transaction(tenant.claims) as session:
         await publish(session, said)
-    await _settled(administrator)
+    await settled(administrator)
     async with database.reading(WORKER) as session:
         found = await read_after(session, BEGINNING, _MANY)
     assert said in [item.message for item in found]
@@ -48,7 +35,7 @@ async def test_news_of_a_transaction_that_fails_is_never_told(
     async with database.transaction(tenant.claims) as session:
         await publish(session, Message("test.undone", tenant.organizer_id))
         await session.rollback()
-    await _settled(administrator)
+    await settled(administrator)
     assert await _kinds(database, frozenset({"test.undone"})) == []
 
 
@@ -61,7 +48,7 @@ async def test_a_late_commit_is_read_in_its_place(
         async with database.transaction(tenant.claims) as early:
             await publish(early, Message("test.early", tenant.organizer_id))
         assert await _kinds(database, wanted) == []
-    await _settled(administrator)
+    await settled(administrator)
     assert await _kinds(database, wanted) == ["test.late", "test.early"]
 
 

@@ -27,6 +27,7 @@ from sync_server.kit.outbox import (
 )
 from sync_server.kit.outbox_care import check_outbox, prune_outbox
 from sync_server.kit.services import Services
+from tests.factories.horizon import settled
 from tests.factories.tenants import make_tenant
 from tests.plugins.postgres import ClonedDatabase, connected, services_on
 
@@ -62,16 +63,6 @@ async def _age(owner: AsyncConnection, age: timedelta, *kinds: str) -> None:
         await owner.execute(text(_AGE), {"age": age, "kind": kind})
 
 
-async def _settled(owner: AsyncConnection) -> None:
-    mark = await owner.scalar(text("SELECT pg_current_xact_id()::text"))
-    passed = text(
-        "SELECT pg_snapshot_xmin(pg_current_snapshot()) > CAST(CAST(:mark AS text) AS xid8)"
-    )
-    async with asyncio.timeout(20):
-        while not await owner.scalar(passed, {"mark": mark}):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
-
-
 async def _kinds(owner: AsyncConnection) -> list[str]:
     found = await owner.scalars(text("SELECT kind FROM outbox ORDER BY xid, id"))
     return [str(kind) for kind in found]
@@ -91,7 +82,7 @@ async def test_news_is_kept_for_a_day(alone: Services, owner: AsyncConnection) -
     await _tell(alone, "old", "older", "young", "new")
     await _age(owner, _OLD, "old", "older")
     await _age(owner, _YOUNG, "young")
-    await _settled(owner)
+    await settled(owner)
     assert await prune_outbox(alone) == 2
     assert await _kinds(owner) == ["young", "new"]
     assert await prune_outbox(alone) == 0
@@ -102,7 +93,7 @@ async def test_nothing_is_removed_from_the_middle(alone: Services, owner: AsyncC
     await _tell(alone, "old", "young", "late")
     await _age(owner, _OLD, "old", "late")
     await _age(owner, _YOUNG, "young")
-    await _settled(owner)
+    await settled(owner)
     await prune_outbox(alone)
     assert await _kinds(owner) == ["young", "late"]
 
@@ -113,7 +104,7 @@ async def test_much_is_removed_in_small_pieces(alone: Services, owner: AsyncConn
     many += " SELECT 'old', '{}', '{}', now() - interval '25 hours' FROM generate_series(1, :rows)"
     await owner.execute(text(many), {"rows": rows})
     await _tell(alone, "new")
-    await _settled(owner)
+    await settled(owner)
     assert await prune_outbox(alone) == rows
     assert await _kinds(owner) == ["new"]
 
@@ -121,7 +112,7 @@ async def test_much_is_removed_in_small_pieces(alone: Services, owner: AsyncConn
 async def test_pruning_never_passes_a_reader(alone: Services, owner: AsyncConnection) -> None:
     await _tell(alone, "first", "second", "third")
     await _age(owner, _OLD, "first", "second", "third")
-    await _settled(owner)
+    await settled(owner)
     assert await _read_on(alone, "quick", 3) == ["first", "second", "third"]
     assert await _read_on(alone, "slow", 1) == ["first"]
     assert await prune_outbox(alone) == 1
@@ -134,11 +125,11 @@ async def test_a_reader_begins_with_all_that_is_kept_and_reads_nothing_twice(
     alone: Services, owner: AsyncConnection
 ) -> None:
     await _tell(alone, "before")
-    await _settled(owner)
+    await settled(owner)
     assert await _read_on(alone, "jobs", 9) == ["before"]
     assert await _read_on(alone, "jobs", 9) == []
     await _tell(alone, "after")
-    await _settled(owner)
+    await settled(owner)
     assert await _read_on(alone, "jobs", 9) == ["after"]
 
 
@@ -146,7 +137,7 @@ async def test_a_reader_whose_transaction_fails_has_not_read(
     alone: Services, owner: AsyncConnection
 ) -> None:
     await _tell(alone, "news")
-    await _settled(owner)
+    await settled(owner)
     now = instant(alone.clock.now_ms())
     async with alone.database.transaction(WORKER) as session:
         (row,) = await read_after(session, await reader_cursor(session, "jobs", now), 9)
@@ -168,7 +159,7 @@ async def test_two_processes_read_on_one_after_the_other(
     alone: Services, owner: AsyncConnection
 ) -> None:
     await _tell(alone, *map(str, range(6)))
-    await _settled(owner)
+    await settled(owner)
     read = await asyncio.gather(*(_read_on(alone, "jobs", 2) for _ in range(3)))
     assert sorted(kind for kinds in read for kind in kinds) == list("012345")
 
@@ -183,13 +174,13 @@ async def test_what_was_restored_elsewhere_is_read_on(
     alone: Services, owner: AsyncConnection
 ) -> None:
     await _tell(alone, "read", "unread")
-    await _settled(owner)
+    await settled(owner)
     await _read_on(alone, "jobs", 1)
     await _read_on(alone, "quick", 2)
     await _restore_elsewhere(owner)
     assert await outbox_care.renumber_outbox(alone) == 2
     await _tell(alone, "new")
-    await _settled(owner)
+    await settled(owner)
     assert await _read_on(alone, "jobs", 9) == ["unread", "new"]
     assert await _read_on(alone, "quick", 9) == ["new"]
     assert await outbox_care.renumber_outbox(alone) == 0
@@ -199,12 +190,12 @@ async def test_what_was_written_here_before_it_was_noticed_is_read_too(
     alone: Services, owner: AsyncConnection
 ) -> None:
     await _tell(alone, "read", "unread")
-    await _settled(owner)
+    await settled(owner)
     await _read_on(alone, "jobs", 1)
     await _restore_elsewhere(owner)
     await _tell(alone, "here")
     await asyncio.gather(*(outbox_care.renumber_outbox(alone) for _ in range(3)))
-    await _settled(owner)
+    await settled(owner)
     assert await _read_on(alone, "jobs", 9) == ["here", "read", "unread"]
 
 
@@ -212,14 +203,14 @@ async def test_a_reader_from_elsewhere_reads_on_where_nothing_else_was_restored(
     alone: Services, owner: AsyncConnection
 ) -> None:
     await _tell(alone, "read")
-    await _settled(owner)
+    await settled(owner)
     await _read_on(alone, "jobs", 1)
     await owner.execute(text("DELETE FROM outbox"))
     await _restore_elsewhere(owner)
     await _tell(alone, "here")
     await outbox_care.renumber_outbox(alone)
     await _tell(alone, "later")
-    await _settled(owner)
+    await settled(owner)
     assert await _read_on(alone, "jobs", 9) == ["here", "later"]
 
 
@@ -261,7 +252,7 @@ async def test_a_stream_that_stands_still_raises_an_alarm_until_it_moves(
         assert detail is not None
         assert detail["waiting"] >= 1
         assert detail["oldest_seconds"] >= outbox_care.STALLED_AFTER_SECONDS
-    await _settled(owner)
+    await settled(owner)
     await check_outbox(alone)
     assert await _alarms(owner) == [(*stalled, False)]
 
@@ -272,7 +263,7 @@ async def test_a_reader_that_lags_raises_an_alarm_until_it_has_read(
     lagging = (outbox_care.READER_LAGGING, "jobs")
     await _read_on(alone, "jobs", 1)
     await _tell(alone, "first", "second")
-    await _settled(owner)
+    await settled(owner)
     await check_outbox(alone)
     assert await _alarms(owner) == []
     await _age(owner, timedelta(seconds=outbox_care.LAGGING_AFTER_SECONDS), "first", "second")
@@ -292,7 +283,7 @@ async def test_the_alarm_of_a_reader_that_was_given_up_is_cleared(
     await _read_on(alone, "jobs", 1)
     await _tell(alone, "news")
     await _age(owner, timedelta(hours=1), "news")
-    await _settled(owner)
+    await settled(owner)
     await check_outbox(alone)
     await owner.execute(text("DELETE FROM outbox_readers WHERE name = 'jobs'"))
     await check_outbox(alone)
@@ -303,7 +294,7 @@ async def test_pruning_is_no_reader_that_could_lag(alone: Services, owner: Async
     await _tell(alone, "old", "young")
     await _age(owner, _OLD, "old")
     await _age(owner, _YOUNG, "young")
-    await _settled(owner)
+    await settled(owner)
     await prune_outbox(alone)
     await check_outbox(alone)
     assert list(await owner.scalars(text("SELECT name FROM outbox_readers"))) == [PRUNING]
@@ -324,7 +315,7 @@ async def test_the_watch_looks_again_after_a_database_that_was_away(
 ) -> None:
     await _tell(alone, "old")
     await _age(owner, _OLD, "old")
-    await _settled(owner)
+    await settled(owner)
     cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     cut += " WHERE usename = 'zeraket_login' AND datname = current_database()"
     await owner.execute(text(cut))
