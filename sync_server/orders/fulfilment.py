@@ -29,7 +29,7 @@ from sync_server.orders.offers_repository import OfferKey
 from sync_server.orders.repository import LineTicket, OrderedTicket
 from sync_server.payments.refunds import NewRefund, refunds_of_payment, request_refund
 from sync_server.payments.rules import RefundState
-from sync_server.payments.views import PaymentFacts, RefundFacts
+from sync_server.payments.views import PaymentFacts, RefundFacts, about_money
 from sync_server.tickets import selling
 from sync_server.tickets.selling import Change
 
@@ -179,14 +179,9 @@ class Fulfilment:
         lines = await repository.unmark_refunding(session, refund.organizer_id, refund.id)
         valid = Change(_tickets(lines), TicketStatus.VALID, REFUND_FAILED, REFUND_UNDER_WAY)
         await selling.change_sold(session, self.services, event, valid)
-        about = {
-            "organizer_id": str(refund.organizer_id),
-            "order_id": str(refund.order_id),
-            "provider": refund.provider.value,
-            "currency": refund.amount.currency,
-            "amount": refund.amount.minor_units,
-        }
-        await raise_alarm(session, self.services, Alarm(REFUSED, str(refund.id), about))
+        await raise_alarm(
+            session, self.services, Alarm(REFUSED, str(refund.id), about_money(refund))
+        )
 
     async def _order(self, session: AsyncSession, payment: PaymentFacts) -> Order | None:
         return await repository.find_order(

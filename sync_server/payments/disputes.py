@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sync_server.kit.alarms import Alarm, clear_alarm, raise_alarm
 from sync_server.kit.services import Services
 from sync_server.payments.rules import PaymentState
-from sync_server.payments.views import PaymentFacts
+from sync_server.payments.views import PaymentFacts, about_money
 
 DISPUTED: Final = "payment.disputed"
 
@@ -19,13 +19,6 @@ async def tell_of_dispute(
 ) -> None:
     """Raise the alarm when a dispute is opened, and clear it when it ends, however it does."""
     if payment.state is PaymentState.DISPUTED:
-        about = {
-            "organizer_id": str(payment.organizer_id),
-            "order_id": str(payment.order_id),
-            "provider": payment.provider.value,
-            "currency": payment.amount.currency,
-            "amount": payment.amount.minor_units,
-        }
-        await raise_alarm(session, services, Alarm(DISPUTED, str(payment.id), about))
+        await raise_alarm(session, services, Alarm(DISPUTED, str(payment.id), about_money(payment)))
     elif before is PaymentState.DISPUTED:
         await clear_alarm(session, services, DISPUTED, str(payment.id))

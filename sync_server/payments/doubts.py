@@ -2,7 +2,7 @@
 person look.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,6 +11,7 @@ from sync_server.kit.alarms import Alarm, clear_alarm, raise_alarm
 from sync_server.kit.services import Services
 from sync_server.payments.models import Payment
 from sync_server.payments.rules import CAPTURED, Finding, PaymentState, Reading
+from sync_server.payments.views import about_money, facts_of
 
 MISMATCHED: Final = "payment.mismatched"
 AMOUNT_DIFFERS: Final = "payment.amount_differs"
@@ -28,7 +29,7 @@ async def tell_of_doubts(
     """
     after, subject = PaymentState(payment.state), str(payment.id)
     if after is PaymentState.MISMATCHED and after is not before:
-        about = _about(payment) | {
+        about = about_money(facts_of(payment)) | {
             "received_currency": payment.received_currency,
             "received_amount": payment.received_amount,
         }
@@ -40,19 +41,9 @@ async def tell_of_doubts(
         await clear_alarm(session, services, AMOUNT_DIFFERS, subject)
     elif told is not None:
         # Part of it was taken back, or more came: no state says so, and nothing is booked.
-        about = _about(payment) | {
+        about = about_money(facts_of(payment)) | {
             "refunded_amount": payment.refunded_amount,
             "told_currency": told.currency,
             "told_amount": told.minor_units,
         }
         await raise_alarm(session, services, Alarm(AMOUNT_DIFFERS, subject, about))
-
-
-def _about(payment: Payment) -> dict[str, Any]:
-    return {
-        "organizer_id": str(payment.organizer_id),
-        "order_id": str(payment.order_id),
-        "provider": payment.provider,
-        "currency": payment.currency,
-        "amount": payment.amount,
-    }

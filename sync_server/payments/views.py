@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from shared.ids import EventId, OrganizerId
@@ -101,3 +102,14 @@ def facts_of(row: Payment) -> PaymentFacts:
 
 def expected_of(row: Payment) -> Expected:
     return Expected(str(row.reference), Money(row.amount, row.currency))
+
+
+def about_money(facts: PaymentFacts | RefundFacts) -> dict[str, Any]:
+    """What an alarm says of money: whose it is, of which order, and how much."""
+    return {
+        "organizer_id": str(facts.organizer_id),
+        "order_id": str(facts.order_id),
+        "provider": facts.provider.value,
+        "currency": facts.amount.currency,
+        "amount": facts.amount.minor_units,
+    }

@@ -188,7 +188,8 @@ def _filled(provider: Provider, filled: Sequence[PostedAmount]) -> list[PostedAm
     """What left our bank filled some provider's float, and came there."""
     if provider is Provider.BANK:
         return list(filled)
-    return [each for each in filled if each.key.startswith(f"float_top_up:{provider}:")]
+    prefix = postings.float_top_up_key(provider, "")
+    return [each for each in filled if each.key.startswith(prefix)]
 
 
 async def list_providers(session: AsyncSession) -> list[Provider]:

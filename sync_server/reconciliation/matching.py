@@ -146,7 +146,7 @@ def _unexplained(
             continue
         if _is_named(line, by_name):
             continue
-        transfer = next((each for each in left if _is_transfer(line, each)), None)
+        transfer = next((each for each in left if is_transfer(line, each)), None)
         if transfer is not None:
             left.remove(transfer)
             continue
@@ -169,7 +169,8 @@ def _came_back(line: StatementLine, by_name: Mapping[tuple[LineKind, str], Movem
     return is_ours and _is_named(line, by_name)
 
 
-def _is_transfer(line: StatementLine, posted: PostedAmount) -> bool:
+def is_transfer(line: StatementLine, posted: PostedAmount) -> bool:
+    """Whether a line may be a transfer of our own: of its amount, and about its time."""
     distance = abs(line.booked_at - posted.occurred_at)
     return line.amount == posted.amount and distance <= TRANSFERRED_WITHIN
 

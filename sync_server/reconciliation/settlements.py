@@ -3,17 +3,12 @@ came to our bank; pure.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
-from typing import Final
 
 from sync_server.ledger.books import PostedAmount
 from sync_server.ledger.postings import key_without_number, settlement_key
 from sync_server.payments.statements import LineKind, StatementLine
-from sync_server.reconciliation.matching import EDGE
+from sync_server.reconciliation.matching import EDGE, TRANSFERRED_WITHIN, is_transfer
 from sync_server.reconciliation.rules import CheckName, Item, ItemFinding, Severity
-
-ARRIVES_WITHIN: Final = timedelta(days=7)
-"""So long money may be on its way to our bank, and so late an operator may say that it came."""
 
 
 def settlements_agree(
@@ -65,17 +60,12 @@ def settlements_arrived(
     came = [line for line in lines if line.kind is LineKind.SETTLEMENT]
     items: list[Item] = []
     for each in sorted(posted, key=lambda each: each.occurred_at):
-        arrived = next((line for line in came if _is_arrival(line, each)), None)
+        arrived = next((line for line in came if is_transfer(line, each)), None)
         if arrived is not None:
             came.remove(arrived)
-        elif first + ARRIVES_WITHIN <= each.occurred_at <= last - ARRIVES_WITHIN:
+        elif first + TRANSFERRED_WITHIN <= each.occurred_at <= last - TRANSFERRED_WITHIN:
             items.append(_missing(f"bank credit of {each.key}", each, Severity.NOTE))
     return items
-
-
-def _is_arrival(line: StatementLine, posted: PostedAmount) -> bool:
-    distance = abs(line.booked_at - posted.occurred_at)
-    return line.amount == posted.amount and distance <= ARRIVES_WITHIN
 
 
 def _differences(provider: str, line: StatementLine, posted: PostedAmount | None) -> list[Item]:
